@@ -1,0 +1,1 @@
+"""What is allowed: pure functions on columns. No I/O, no clock."""
