@@ -322,7 +322,8 @@ def _(node: Like) -> Node:
     if _is_null(node.item) or _is_null(node.pattern):
         return NULL
     if isinstance(node.item, Literal) and isinstance(node.pattern, Literal):
-        return _truth(re.fullmatch(like_regex(str(node.pattern.value)), str(node.item.value)))
+        regex = like_regex(str(node.pattern.value))
+        return _truth(re.fullmatch(regex, str(node.item.value), re.DOTALL))
     return node
 
 
@@ -330,11 +331,11 @@ def like_regex(pattern: str) -> str:
     r"""Write a LIKE pattern as the regular expression of a whole string, for Python and for Rust.
 
     >>> like_regex("ft:%")
-    '(?s)ft:.*'
+    'ft:.*'
     >>> like_regex("a_b.")
     '(?s)a.b\\.'
     """
-    return "(?s)" + "".join(_LIKE.get(char, char) for char in pattern)
+    return "".join(_LIKE.get(char, char) for char in pattern)
 
 
 _LIKE = {"%": ".*", "_": "."} | {char: f"\\{char}" for char in r".\+*?()|[]{}^$"}

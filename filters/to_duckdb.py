@@ -50,10 +50,10 @@ def to_duckdb(node: Node) -> str:
 
 
 def identifier(name: str) -> str:
-    """Quote a name where it needs it.
+    r"""Quote a name where it needs it.
 
-    >>> identifier("org_id"), identifier('odd "name"')
-    ('org_id', '"odd ""name"""')
+    >>> identifier("org_id"), identifier("select")
+    ('org_id', '"select"')
     """
     plain = name.isascii() and name.isidentifier() and name.islower() and name not in _RESERVED
     return name if plain else '"' + name.replace('"', '""') + '"'

@@ -116,14 +116,14 @@ def _(node: In) -> pl.Expr:
 @to_polars.register
 def _(node: Like) -> pl.Expr:
     item = to_polars(node.item)
-    if not isinstance(node.pattern, Literal):
+    if not isinstance(node.pattern, Literal):  # unbound: to be looked at, not run
         return item.str.contains(to_polars(node.pattern))
     pattern = str(node.pattern.value)
     middle = pattern.strip("%")
     if "%" not in middle and "_" not in middle and pattern in {f"{middle}%", f"%{middle}%"}:
-        return item.str.contains(middle, literal=True) if pattern[0] == "%" else item.str.starts_with(middle)
-    regex = like_regex(pattern)
-    return item.str.contains(f"^{regex}$".replace("^(?s)", "(?s)^", 1))
+        inside = pattern.startswith("%")
+        return item.str.contains(middle, literal=True) if inside else item.str.starts_with(middle)
+    return item.str.contains(f"(?s)^{like_regex(pattern)}$")
 
 
 @to_polars.register

@@ -1,0 +1,244 @@
+"""Decide records: which may be used for a purpose, and why or why not.
+
+    frame ─▶ conform ─▶ derive (as-of state) ─▶ evaluate each rule ─▶ reasons
+
+No I/O and no clock; the order of rows is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import reduce
+from operator import add
+from typing import Final, TypeVar
+
+import polars as pl
+import pyarrow as pa
+
+from .document import suggest
+from .errors import Fault, PolicyError, SchemaError
+from .parse import parse_time
+from .policy import BoundPolicy, Policy
+from .provenance import conform, id_kinds
+from .registers import RegisterSet
+from .schema import PROVENANCE, PURPOSES
+from .state import States
+from .to_polars import TIMESTAMP, to_polars
+
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame, pa.Table)
+
+VERDICT: Final = {"eligible": pl.Boolean(), "reason": pl.String(), "reasons": pl.List(pl.String())}
+NO_PERMIT: Final = "no-permit"
+
+_BITS: Final = 62  # labels that one Int64 can carry without its sign
+
+
+def decide(
+    frame: Frame,
+    policy: Policy,
+    registers: RegisterSet,
+    *,
+    purpose: str,
+    as_of: datetime | str,
+    for_org: str | None = None,
+) -> Frame:
+    """Decide every record of a frame with provenance columns under a policy.
+
+    Takes a Polars DataFrame or LazyFrame, or an Arrow table, and gives the same kind back: all
+    its rows and columns in order, and behind them `eligible` (bool), `reason` (string) and
+    `reasons` (list of strings). A provenance column that the frame lacks is NULL for every
+    record: unknown. Record ids must be unique within the frame.
+
+    Raises PolicyError for an unknown purpose, SchemaError for a column that cannot be read, and
+    RegisterError for a register that rules read and that is not there.
+
+    >>> from corpusgate import Registers, load_policy
+    >>> frame = pl.DataFrame({"record_id": ["1", "2"], "surface": ["public_web", "enterprise"]})
+    >>> nothing = Registers(empty=["consent", "accounts", "deletions", "holds"])
+    >>> decided = decide(frame, load_policy("openai-api-data"), nothing,
+    ...                  purpose="pretraining", as_of="2023-08-01T00:00:00Z")
+    >>> decided["reason"].to_list()
+    ['public', 'enterprise-surface']
+    """
+    bound = bind(policy, purpose=purpose, as_of=as_of, for_org=for_org)
+    judge = Judge.prepare(bound, registers)
+    if isinstance(frame, pl.LazyFrame):
+        schema = frame.collect_schema()
+        _no_clash(schema.names())
+        registers.match_ids(id_kinds(schema))
+        return frame.map_batches(
+            lambda rows: rows.hstack(judge(rows).select(VERDICT)),
+            schema=pl.Schema({**schema, **VERDICT}),
+            projection_pushdown=False,
+            slice_pushdown=False,
+        )
+    if isinstance(frame, pa.Table):
+        _no_clash(frame.column_names)
+        narrow = pl.from_arrow(frame.select([n for n in frame.column_names if n in PROVENANCE]))
+        if not isinstance(narrow, pl.DataFrame):  # pragma: no cover - a table is never a Series
+            raise TypeError
+        registers.match_ids(id_kinds(narrow.schema))
+        verdict = judge(narrow).select(VERDICT).to_arrow()
+        table = frame
+        for name in VERDICT:
+            table = table.append_column(name, verdict[name])
+        return table
+    _no_clash(frame.columns)
+    registers.match_ids(id_kinds(frame.schema))
+    return frame.hstack(judge(frame).select(VERDICT))
+
+
+def bind(
+    policy: Policy, *, purpose: str, as_of: datetime | str, for_org: str | None = None
+) -> BoundPolicy:
+    """Settle what a run decides for. Raises PolicyError where that makes no sense."""
+    faults = []
+    if purpose not in PURPOSES:
+        faults.append(Fault("purpose", f"unknown purpose `{purpose}`", suggest(purpose, PURPOSES)))
+    if (purpose == "custom_model") != (for_org is not None):
+        what = "goes with purpose custom_model, and only with it"
+        faults.append(Fault("for_org", what, "name the one organisation whose model it is"))
+    moment = datetime.min.replace(tzinfo=UTC)
+    try:
+        moment = parse_time(as_of) if isinstance(as_of, str) else as_of.astimezone(UTC)
+        if isinstance(as_of, datetime) and as_of.tzinfo is None:
+            raise ValueError
+    except ValueError:
+        fix = "write 2023-08-01T00:00:00Z"
+        faults.append(Fault("as_of", "no time with an offset", fix))
+    if faults:
+        raise PolicyError(policy.name, tuple(faults))
+    return policy.bind(purpose=purpose, as_of=moment, for_org=for_org)
+
+
+@dataclass(frozen=True)
+class Label:
+    """One thing that can hold for a record, with its reason and whether it excludes."""
+
+    reason: str
+    excludes: bool
+    holds: pl.Expr
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A policy and its registers, ready to decide one frame after another."""
+
+    policy: BoundPolicy
+    states: States
+    labels: tuple[Label, ...]
+
+    @classmethod
+    def prepare(cls, policy: BoundPolicy, registers: RegisterSet) -> Judge:
+        """Prepare once a run. Raises RegisterError if rules read a register that is not there."""
+        registers.require(policy.registers())
+        return cls(policy, States.prepare(registers, policy), tuple(_labels(policy)))
+
+    def __call__(self, frame: pl.DataFrame, duplicates: pl.Series | None = None) -> pl.DataFrame:
+        """Decide a frame of provenance columns, row for row.
+
+        `duplicates` names record ids that are known to stand elsewhere, too. Gives `eligible`,
+        `reason`, `reasons`, and `purge_reason` and `purge_deadline`, NULL where nothing is due.
+        """
+        return self.verdict(self.facts(frame, duplicates))
+
+    def facts(self, frame: pl.DataFrame, duplicates: pl.Series | None = None) -> pl.DataFrame:
+        """Give everything that rules read about each record, under the names they use."""
+        records = conform(frame)
+        ids = records["record_id"]
+        again = ids.is_duplicated() & ids.is_not_null()
+        if duplicates is not None:
+            again |= ids.is_in(duplicates.implode()).fill_null(value=False)
+        return records.hstack(self.states.derive(records)).with_columns(again.alias("duplicate_id"))
+
+    def truths(self, facts: pl.DataFrame) -> pl.LazyFrame:
+        """Evaluate every rule behind the facts: columns `0`, `1`, …, in the order of `rules`."""
+        return facts.lazy().with_columns(
+            to_polars(bound.condition).alias(str(index))
+            for index, bound in enumerate(self.policy.rules)
+        )
+
+    def verdict(self, facts: pl.DataFrame) -> pl.DataFrame:
+        """Turn facts into decisions."""
+        masks = [
+            reduce(
+                add,
+                (
+                    label.holds.cast(pl.Int64) * (1 << bit)
+                    for bit, label in enumerate(self.labels[start : start + _BITS])
+                ),
+            ).alias(f"mask{start}")
+            for start in range(0, len(self.labels), _BITS)
+        ]
+        names = [f"mask{start}" for start in range(0, len(self.labels), _BITS)]
+        decided = self.truths(facts).select(*masks, *self._purge()).collect()
+        meanings = self._meanings(decided.select(names).unique(maintain_order=True))
+        return decided.join(meanings, on=names, how="left", maintain_order="left").drop(names)
+
+    def _meanings(self, masks: pl.DataFrame) -> pl.DataFrame:
+        """Spell out each combination of labels that occurs: some hundred, not one per record."""
+        rows = []
+        for mask in masks.iter_rows():
+            held = [
+                label
+                for index, label in enumerate(self.labels)
+                if mask[index // _BITS] >> (index % _BITS) & 1
+            ]
+            excluding = [label.reason for label in held if label.excludes]
+            reasons = excluding or [label.reason for label in held]
+            rows.append((*mask, not excluding, reasons[0], reasons))
+        return pl.DataFrame(rows, schema={**masks.schema, **VERDICT}, orient="row")
+
+    def _purge(self) -> list[pl.Expr]:
+        """Find what is due to be deleted: TRUE forbids with a deadline, unless on hold.
+
+        An unknown hold counts as held. The earliest deadline counts, then the order of the file.
+        """
+        first = len(self.policy.inputs)
+        due = [
+            (bound, pl.col(str(first + index)).fill_null(value=False), to_polars(bound.deadline))
+            for index, bound in enumerate(self.policy.forbids)
+            if bound.deadline is not None
+        ]
+        free = (~pl.col("on_hold")).fill_null(value=False)
+        if not due:
+            return [
+                pl.lit(None, dtype=pl.String).alias("purge_reason"),
+                pl.lit(None, dtype=TIMESTAMP).alias("purge_deadline"),
+            ]
+        earliest = pl.min_horizontal(pl.when(holds).then(deadline) for _, holds, deadline in due)
+        reason = pl.coalesce(
+            pl.when(free & holds & deadline.eq_missing(earliest)).then(pl.lit(bound.rule.id))
+            for bound, holds, deadline in due
+        )
+        return [
+            reason.alias("purge_reason"),
+            pl.when(free).then(earliest).alias("purge_deadline"),
+        ]
+
+
+def _labels(policy: BoundPolicy) -> list[Label]:
+    """List what can hold, in the order of reasons. A forbid holds when TRUE or NULL."""
+    labels: list[Label] = []
+    permits: list[pl.Expr] = []
+    for index, bound in enumerate(policy.rules):
+        truth = pl.col(str(index))
+        true = truth.fill_null(value=False)
+        if bound.rule.effect == "permit":
+            permits.append(true)
+            continue
+        labels.append(Label(bound.reason, excludes=True, holds=true))
+        if bound.rule.effect == "forbid":
+            labels.append(Label(f"{bound.reason}?", excludes=True, holds=truth.is_null()))
+    none = ~pl.any_horizontal(permits) if permits else pl.lit(value=True)
+    labels.append(Label(NO_PERMIT, excludes=True, holds=none))
+    for bound, true in zip(policy.permits, permits, strict=True):
+        labels.append(Label(bound.reason, excludes=False, holds=true))
+    return labels
+
+
+def _no_clash(names: list[str]) -> None:
+    for name in VERDICT:
+        if name in names:
+            raise SchemaError(f"column `{name}`", "the frame has one already", "rename or drop it")
