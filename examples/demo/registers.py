@@ -70,7 +70,8 @@ def deletions(rng: np.random.Generator, corpus: pl.DataFrame) -> pl.DataFrame:
 
     A third of what people and organisations ask reaches only up to a month before they asked.
     """
-    seen = corpus.filter(pl.col("created_at") > as_time(pl.Series([instant("2020-01-01")])).item())
+    plausible = as_time(pl.Series([instant("2020-01-01"), LAST_ENTRY]))
+    seen = corpus.filter(pl.col("created_at").is_between(plausible[0], plausible[1]))
     wanted = (
         ("record", seen, "id", 0.004, 0.0),
         ("file", seen, "file", 0.06, 0.0),
