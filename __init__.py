@@ -24,8 +24,9 @@ if TYPE_CHECKING:
         SchemaError,
         UnitError,
     )
-    from .filters.policy import Policy, load_policy
+    from .filters.policy import Policy
     from .jobs.local import Summary, run
+    from .jobs.policies import load_policy
     from .jobs.registers import Registers
 
 __version__ = "0.1.0"
@@ -59,7 +60,7 @@ _HOMES = {
     "Summary": ".jobs.local",
     "UnitError": ".filters.errors",
     "decide": ".filters.decide",
-    "load_policy": ".filters.policy",
+    "load_policy": ".jobs.policies",
     "run": ".jobs.local",
 }
 

@@ -110,6 +110,19 @@ def parse(text: str, names: Names, *, where: str = "when") -> tuple[Node | None,
     return (None, walker.faults) if walker.faults else (node, [])
 
 
+def mentioned(text: str) -> frozenset[str]:
+    """Name the columns that an expression mentions, without checking it.
+
+    >>> sorted(mentioned("CASE WHEN source = 'w' THEN kind ELSE NULL END"))
+    ['kind', 'source']
+    """
+    try:
+        tree = sqlglot.parse_one(text, read="duckdb")
+    except (SqlglotError, RecursionError):
+        return frozenset()
+    return frozenset(column.name for column in tree.find_all(exp.Column))
+
+
 def parse_duration(text: str) -> timedelta:
     """Read a fixed duration: a whole number of weeks, days, hours, minutes or seconds.
 
@@ -188,7 +201,9 @@ class _Walker:
             raise _RefusedError(f"mixes a {spelled}", fix, at)
         kind = kinds.pop()
         if kind in {Type.LIST, Type.DURATION}:
-            raise _RefusedError(f"a {kind} cannot stand here", "use it with IN or after a time +", at)
+            raise _RefusedError(
+                f"a {kind} cannot stand here", "use it with IN or after a time +", at
+            )
         return kind
 
 

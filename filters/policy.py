@@ -206,7 +206,9 @@ class Policy:
             try:
                 changed[name] = replace(changed[name], value=read_value(changed[name].type, raw))
             except (ValueError, TypeError):
-                faults.append(Fault(where, f"not a {changed[name].type}", EXPECTED[changed[name].type]))
+                faults.append(
+                    Fault(where, f"not a {changed[name].type}", EXPECTED[changed[name].type])
+                )
         if faults:
             raise PolicyError(self.name, tuple(faults))
         return replace(self, parameters=changed)

@@ -104,9 +104,7 @@ def parse_policy(text: str, source: str = "policy") -> Policy:
     parameters = _parameters(file, document, faults)
     forbids = _rules("forbid", file.forbid, parameters, document, faults)
     permits = _rules("permit", file.permit, parameters, document, faults)
-    policy = Policy(
-        file.name, file.version, file.description, parameters, forbids, permits, text
-    )
+    policy = Policy(file.name, file.version, file.description, parameters, forbids, permits, text)
     faults += _same_ids(file, document)
     if not faults:
         faults += _unsafe(policy, document)
@@ -166,9 +164,7 @@ def _valid(model: type[BaseModel], value: object) -> bool:
     return True
 
 
-def _parameters(
-    file: PolicyFile, document: Document, faults: list[Fault]
-) -> dict[str, Parameter]:
+def _parameters(file: PolicyFile, document: Document, faults: list[Fault]) -> dict[str, Parameter]:
     parameters: dict[str, Parameter] = {}
     for name, written in file.parameters.items():
         path = ("parameters", name)

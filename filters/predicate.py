@@ -228,7 +228,9 @@ def _spread(items: Iterator[object]) -> tuple[object, ...]:
     for item in items:
         if isinstance(item, Literal) and item.type is Type.LIST:
             members = cast("tuple[str | int, ...]", item.value)
-            out += [Literal(m, Type.INTEGER if isinstance(m, int) else Type.STRING) for m in members]
+            out += [
+                Literal(m, Type.INTEGER if isinstance(m, int) else Type.STRING) for m in members
+            ]
         else:
             out.append(item)
     return tuple(out)

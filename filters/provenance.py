@@ -58,7 +58,9 @@ def _check(name: str, dtype: pl.DataType) -> None:
         if not isinstance(dtype, pl.Datetime):
             raise SchemaError(where, f"{dtype} is not a time", "say its unit or its time zone")
         if dtype.time_zone is None:
-            raise SchemaError(where, "a time without a zone", "say which: {column: …, timezone: UTC}")
+            raise SchemaError(
+                where, "a time without a zone", "say which: {column: …, timezone: UTC}"
+            )
     elif PROVENANCE[name] is Type.LIST:
         if not isinstance(dtype, pl.List):
             raise SchemaError(where, f"{dtype} is not a list", "map a list of record ids")
@@ -78,7 +80,9 @@ def _expression(name: str, kind: Type) -> pl.Expr:
     elif name == "endpoint":
         text = normal_endpoint(text)
     elif name in _IDS:
-        text = pl.when(text.str.contains(r"\S")).then(text).when(text.is_not_null()).then(pl.lit(""))
+        text = (
+            pl.when(text.str.contains(r"\S")).then(text).when(text.is_not_null()).then(pl.lit(""))
+        )
     return text.alias(name)
 
 

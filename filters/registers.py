@@ -18,7 +18,7 @@ import polars as pl
 import pyarrow as pa
 
 from .errors import RegisterError
-from .schema import CONSENT_SUBJECTS, SUBJECTS, SURFACES, PURPOSES
+from .schema import CONSENT_SUBJECTS, PURPOSES, SUBJECTS, SURFACES, Type
 from .to_polars import TIMESTAMP
 
 REGISTERS: Final = ("consent", "accounts", "deletions", "holds")
@@ -71,6 +71,12 @@ FIELDS: Final[dict[str, dict[str, Field]]] = {
     },
 }
 """Columns of each register, with the values that are known. All times are UTC, microseconds."""
+
+
+def field_types(name: str) -> dict[str, Type]:
+    """Map a register's columns to the types of the rule language."""
+    kinds = {TIMESTAMP: Type.TIMESTAMP, pl.Boolean(): Type.BOOLEAN, _STRINGS: Type.LIST}
+    return {column: kinds.get(f.dtype, Type.STRING) for column, f in FIELDS[name].items()}
 
 
 @dataclass(frozen=True)
@@ -263,8 +269,10 @@ def _cast(raw: pl.Series, field: Field, where: str) -> pl.Series:
             return raw
         text = raw.cast(pl.String(), strict=False).str.to_lowercase()
         return text.replace_strict(
-            [*_TRUE, *_FALSE], [True] * len(_TRUE) + [False] * len(_FALSE),
-            default=None, return_dtype=pl.Boolean(),
+            [*_TRUE, *_FALSE],
+            [True] * len(_TRUE) + [False] * len(_FALSE),
+            default=None,
+            return_dtype=pl.Boolean(),
         )
     if target == _STRINGS:
         if isinstance(dtype, pl.List):

@@ -89,7 +89,9 @@ class States:
 
     def _accounts(self, rows: pl.DataFrame) -> list[pl.Series]:
         if self.accounts is None:
-            return [_nulls(rows, name) for name in ("plan", "zero_retention", "business_plan", "baa")]
+            return [
+                _nulls(rows, name) for name in ("plan", "zero_retention", "business_plan", "baa")
+            ]
         return _account_state(rows, self.accounts)
 
     def _deletions(self, rows: pl.DataFrame) -> list[pl.Series]:
@@ -108,7 +110,9 @@ class States:
             return [_nulls(rows, "on_hold")]
         held = pl.repeat(value=False, n=rows.height, eager=True)
         for kind, subjects in self.holds.items():
-            held |= rows[SUBJECTS[kind]].is_in(subjects["subject_id"].implode()).fill_null(value=False)
+            held |= (
+                rows[SUBJECTS[kind]].is_in(subjects["subject_id"].implode()).fill_null(value=False)
+            )
         return [held.alias("on_hold")]
 
 
@@ -158,8 +162,10 @@ def _laned(events: pl.DataFrame) -> Consent:
         {"surfaces": named, "lane": [of(scope) for scope in scopes]},
         schema={"surfaces": pl.List(pl.String), "lane": lane_type},
     )
-    default = pl.when("out").then(pl.lit(of(default_out), lane_type)).otherwise(
-        pl.lit(of(default_in), lane_type)
+    default = (
+        pl.when("out")
+        .then(pl.lit(of(default_out), lane_type))
+        .otherwise(pl.lit(of(default_in), lane_type))
     )
     spread = (
         events.join(by_scope, on="surfaces", how="left")
@@ -174,9 +180,7 @@ def _laned(events: pl.DataFrame) -> Consent:
     return Consent(settled, {k: v for k, v in lanes.items() if k}, lanes[""])
 
 
-def _own(
-    rows: pl.DataFrame, column: str, events: pl.DataFrame
-) -> tuple[pl.Series, pl.DataFrame]:
+def _own(rows: pl.DataFrame, column: str, events: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
     """Number the unit's subjects and keep only their events, both under that number.
 
     Millions of events become the few that this unit can meet; what follows joins on integers.
@@ -195,9 +199,11 @@ def _consent_state(
 ) -> tuple[pl.Series, pl.Series]:
     subject, events = _own(rows, column, consent.events)
     width = len(SURFACES) + 1
-    lane = rows["surface"].replace_strict(
-        consent.lanes, default=consent.other, return_dtype=pl.UInt32
-    ).fill_null(consent.other)
+    lane = (
+        rows["surface"]
+        .replace_strict(consent.lanes, default=consent.other, return_dtype=pl.UInt32)
+        .fill_null(consent.other)
+    )
     left = pl.DataFrame({"at": rows["at"], "key": subject * width + lane})
     events = events.select("at", "out", key=pl.col("subject") * width + pl.col("lane"))
     last_out = events.group_by("key").agg(pl.col("at").filter("out").max().alias("last_out"))
@@ -205,12 +211,15 @@ def _consent_state(
     timed = joined["at"].is_not_null()
     known = pl.col("key").is_in(last_out["key"].implode()).fill_null(value=False)
     result = joined.select(
-        state=pl.when(timed | ~known)
-        .then(
-            pl.when("out").then(pl.lit("opt_out")).when(~pl.col("out")).then(pl.lit("opt_in"))
+        state=pl.when(timed | ~known).then(
+            pl.when("out")
+            .then(pl.lit("opt_out"))
+            .when(~pl.col("out"))
+            .then(pl.lit("opt_in"))
             .otherwise(pl.lit("none"))
         ),
-        since=pl.when(timed).then((pl.col("last_out") >= pl.col("at")).fill_null(value=False))
+        since=pl.when(timed)
+        .then((pl.col("last_out") >= pl.col("at")).fill_null(value=False))
         .otherwise(pl.when(pl.col("last_out").is_null()).then(pl.lit(value=False))),
     )
     return result["state"], result["since"]
@@ -322,9 +331,7 @@ def _deletion_state(
     # the earliest request among it and all later ones.
     earliest = pl.col("requested_at").reverse().cum_min().reverse().over("key", order_by="at")
     scoped = scoped.with_columns(earliest.alias("requested_at"))
-    joined = joined.join_asof(
-        scoped, on="at", by="key", strategy="forward", check_sortedness=False
-    )
+    joined = joined.join_asof(scoped, on="at", by="key", strategy="forward", check_sortedness=False)
     maybe = pl.col("at").is_null() & pl.col("key").is_in(scoped["key"].unique().implode())
     covered = pl.when(pl.col("at").is_not_null()).then(pl.col("requested_at"))
     result = joined.select(
@@ -342,9 +349,7 @@ def _deletion_state(
 def _prepare_holds(register: Register | None, as_of: datetime) -> dict[str, pl.DataFrame] | None:
     if register is None:
         return None
-    open_ = (pl.col("from") <= as_of) & (
-        pl.col("until").is_null() | (pl.col("until") >= as_of)
-    )
+    open_ = (pl.col("from") <= as_of) & (pl.col("until").is_null() | (pl.col("until") >= as_of))
     tables = {}
     for kind in sorted(register.kinds()):
         held = register.frame.filter(open_ & (pl.col("subject_kind") == kind))

@@ -153,6 +153,7 @@ def _(node: Coalesce) -> str:
 @to_duckdb.register
 def _(node: Case) -> str:
     branches = " ".join(
-        f"WHEN {to_duckdb(condition)} THEN {to_duckdb(result)}" for condition, result in node.branches
+        f"WHEN {to_duckdb(condition)} THEN {to_duckdb(result)}"
+        for condition, result in node.branches
     )
     return f"(CASE {branches} ELSE {to_duckdb(node.default)} END)"

@@ -1,0 +1,242 @@
+"""A corpus's own columns → provenance columns, and a register's own → its columns.
+
+A column comes from a column by name, from an expression of the rule language, or from a
+constant for the whole corpus. Times may be epoch numbers with a unit, or naive times, dates and
+strings with a time zone. In a corpus, a time that is there and cannot be read becomes
+1970-01-01T00:00:00Z, which is implausible and excludes its record: unknown must not look like
+absent. In a register it is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import polars as pl
+
+from . import predicate as p
+from .document import suggest
+from .errors import Fault, RegisterError, SchemaError
+from .parse import Names, mentioned, parse, parse_time
+from .registers import parse_times
+from .schema import PROVENANCE, SURFACES, Type
+from .to_polars import TIMESTAMP, to_polars
+
+UNITS: Final = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0.001}
+UNREADABLE: Final = datetime(1970, 1, 1, tzinfo=UTC)
+PERPETUAL: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where one provenance column comes from: exactly one of column, sql and constant."""
+
+    column: str | None = None
+    sql: str | None = None
+    constant: str | None = None
+    unit: str | None = None
+    timezone: str | None = None
+
+    def faults(self, target: str, kind: Type, where: str) -> list[Fault]:
+        """Find what is wrong with it as the source of a column, before any frame is known."""
+        found = []
+        is_time = kind is Type.TIMESTAMP
+        if sum(x is not None for x in (self.column, self.sql, self.constant)) != 1:
+            found.append(Fault(where, "not one of column, sql, constant", "give exactly one"))
+        if target == "record_id" and self.column is None:
+            found.append(Fault(where, "a record's id comes from a column", "name the column"))
+        if (self.unit or self.timezone) and (not is_time or self.column is None):
+            found.append(Fault(where, "unit and timezone go with a time", "leave them out"))
+        if self.unit is not None and self.unit not in UNITS:
+            found.append(Fault(where, f"unknown unit `{self.unit}`", suggest(self.unit, UNITS)))
+        if self.unit and self.timezone:
+            found.append(Fault(where, "an epoch number has no time zone", "leave timezone out"))
+        if self.timezone is not None and not _is_zone(self.timezone):
+            fix = "write an IANA name such as America/New_York, or UTC"
+            found.append(Fault(where, f"unknown time zone `{self.timezone}`", fix))
+        if self.constant is not None and _constant(target, kind, self.constant) is None:
+            fix = "write 2023-03-01T00:00:00Z" if is_time else "map a column"
+            if target == "license_ends_at":
+                fix += ", or perpetual"
+            if target == "surface":
+                fix = suggest(self.constant, SURFACES)
+            found.append(Fault(where, "not a constant this column can have", fix))
+        return found
+
+    def reads(self) -> frozenset[str]:
+        """Name the columns of the corpus that it reads."""
+        if self.column is not None:
+            return frozenset({self.column})
+        return mentioned(self.sql) if self.sql is not None else frozenset()
+
+
+def map_columns(frame: pl.DataFrame, sources: Mapping[str, Source], where: str) -> pl.DataFrame:
+    """Give the provenance columns that `sources` define, row for row.
+
+    Raises SchemaError, saying `where`, for a column that the frame lacks or that has a type which
+    cannot become the wanted one, and for a faulty expression.
+
+    >>> frame = pl.DataFrame({"id": ["a"], "ts": [1677628800]})
+    >>> map_columns(frame, {"record_id": Source("id"), "submitted_at": Source("ts", unit="s")},
+    ...             "input.columns")["submitted_at"].item().isoformat()
+    '2023-03-01T00:00:00+00:00'
+    """
+    columns = []
+    for target, source in sources.items():
+        kind, place = PROVENANCE[target], f"{where}.{target}"
+        value = _value(target, kind, source, frame.schema, place)
+        if kind is Type.TIMESTAMP and source.column is not None:
+            there = pl.col(source.column).is_not_null()
+            value = pl.when(value.is_null() & there).then(UNREADABLE).otherwise(value)
+        columns.append(value.alias(target))
+    return frame.select(columns)
+
+
+def map_register(
+    frame: pl.DataFrame, sources: Mapping[str, Source], kinds: Mapping[str, Type], where: str
+) -> pl.DataFrame:
+    """Give a register's columns: those that `sources` define, and behind them all others.
+
+    Raises RegisterError for a time that is there and cannot be read, and as `map_columns` does.
+    """
+    columns: list[pl.Expr] = []
+    for target, source in sources.items():
+        place = f"{where}.{target}"
+        try:
+            value = _value(target, kinds[target], source, frame.schema, place)
+        except SchemaError as error:
+            raise RegisterError(error.where, error.what, error.fix) from None
+        if kinds[target] is Type.TIMESTAMP and source.column is not None:
+            lost = value.is_null() & pl.col(source.column).is_not_null()
+            if (count := frame.select(lost.sum()).item()) > 0:
+                raise RegisterError(place, f"{count} times cannot be read", "mend the extract")
+        columns.append(value.alias(target))
+    others = [name for name in frame.columns if name not in sources]
+    return frame.select(*columns, *others)
+
+
+def _value(target: str, kind: Type, source: Source, schema: pl.Schema, place: str) -> pl.Expr:
+    if source.constant is not None:
+        value = _constant(target, kind, source.constant)
+        return pl.lit(value, dtype=TIMESTAMP if kind is Type.TIMESTAMP else pl.String)
+    if source.sql is not None:
+        return to_polars(_expression(target, kind, source.sql, schema, place))
+    return _column(kind, source, schema, place)
+
+
+def _column(kind: Type, source: Source, schema: pl.Schema, place: str) -> pl.Expr:
+    name = str(source.column)
+    if name not in schema:
+        raise SchemaError(place, f"there is no column `{name}`", suggest(name, schema))
+    dtype, column = schema[name], pl.col(name)
+    if kind is not Type.TIMESTAMP:
+        return column
+    if isinstance(dtype, pl.Null):
+        return column.cast(TIMESTAMP)
+    if source.unit is not None:
+        if not dtype.is_numeric() or dtype.is_decimal():
+            raise SchemaError(place, f"`{name}` is {dtype}, not a number", "leave unit out")
+        return _epoch(column, dtype, source.unit)
+    if isinstance(dtype, pl.String):
+        return _from_text(column, source.timezone)
+    if isinstance(dtype, pl.Date | pl.Datetime):
+        return _from_time(column, dtype, source.timezone, place)
+    fix = "say its unit: {column: …, unit: ms}" if dtype.is_numeric() else "map a time"
+    raise SchemaError(place, f"`{name}` is {dtype}, not a time", fix)
+
+
+def _epoch(column: pl.Expr, dtype: pl.DataType, unit: str) -> pl.Expr:
+    factor = UNITS[unit]
+    # Bounds come before the multiplication: a number in the wrong unit must not wrap round into
+    # a plausible time.
+    inside = column.is_between(0, int(PERPETUAL.timestamp() * 1_000_000 / factor))
+    if dtype.is_integer() and unit != "ns":
+        micros = column.cast(pl.Int64, strict=False) * int(factor)
+    elif dtype.is_integer():
+        micros = column.cast(pl.Int64, strict=False) // 1000
+    else:
+        micros = (column.cast(pl.Float64) * factor).floor()
+    time = pl.when(inside).then(micros).cast(pl.Int64, strict=False).cast(pl.Datetime("us"))
+    return time.dt.replace_time_zone("UTC")
+
+
+def _from_time(column: pl.Expr, dtype: pl.DataType, timezone: str | None, place: str) -> pl.Expr:
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
+        if timezone is not None:
+            raise SchemaError(place, "this time has a zone of its own", "leave timezone out")
+        return column.cast(TIMESTAMP)
+    if timezone is None:
+        fix = "say which one: {column: …, timezone: America/New_York}"
+        raise SchemaError(place, f"{dtype} has no time zone", fix)
+    return _zoned(column.cast(pl.Datetime("us")), timezone)
+
+
+def _from_text(column: pl.Expr, timezone: str | None) -> pl.Expr:
+    zoned = column.map_batches(parse_times, return_dtype=TIMESTAMP)
+    if timezone is None:
+        return zoned
+    naive = pl.coalesce(
+        column.str.strip_chars()
+        .str.replace("T", " ", literal=True)
+        .str.to_datetime(form, time_unit="us", strict=False, exact=True)
+        for form in ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M")
+    )
+    date = column.str.strip_chars().str.to_date("%Y-%m-%d", strict=False)
+    return pl.coalesce(zoned, _zoned(pl.coalesce(naive, date.cast(pl.Datetime("us"))), timezone))
+
+
+def _zoned(naive: pl.Expr, timezone: str) -> pl.Expr:
+    """Read a wall clock. The hour that occurs twice, and the one that never does, give NULL."""
+    zoned = naive.dt.replace_time_zone(timezone, ambiguous="null", non_existent="null")
+    return zoned.dt.convert_time_zone("UTC")
+
+
+def _expression(target: str, kind: Type, sql: str, schema: pl.Schema, place: str) -> p.Node:
+    names = {name: known for name, dtype in schema.items() if (known := _type(dtype)) is not None}
+    node, faults = parse(sql, Names(names), where=place)
+    if node is None:
+        raise SchemaError(place, faults[0].what, faults[0].fix)
+    if node.type is not kind:
+        what = f"gives a {node.type} where a {kind} is wanted"
+        raise SchemaError(place, what, "change the expression")
+    if target == "surface":
+        blank = p.assume(node, dict.fromkeys(names))
+        if not isinstance(blank, p.Literal) or blank.value in SURFACES:
+            what = "gives a known surface for a record of which nothing is known"
+            raise SchemaError(place, what, "end it with ELSE 'unknown'")
+    return node
+
+
+def _type(dtype: pl.DataType) -> Type | None:
+    if isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
+        return Type.STRING
+    if dtype.is_integer():
+        return Type.INTEGER
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
+        return Type.TIMESTAMP
+    return Type.BOOLEAN if isinstance(dtype, pl.Boolean) else None
+
+
+def _constant(target: str, kind: Type, text: str) -> str | datetime | None:
+    """Read a constant; None if the column cannot have it."""
+    if target == "license_ends_at" and text == "perpetual":
+        return PERPETUAL
+    if kind is Type.TIMESTAMP:
+        try:
+            return parse_time(text)
+        except ValueError:
+            return None
+    if kind is Type.LIST:
+        return None
+    return text if target != "surface" or text in SURFACES else None
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
