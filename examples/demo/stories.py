@@ -77,7 +77,7 @@ USER_CHOICES: Final[Sequence[tuple[int, Sequence[Choice]]]] = (
         1,
         [
             Choice("opt_out", "2022-12-05", "2023-02-28"),
-            Choice("opt_in", "2023-03-01", "2023-05-31"),
+            Choice("opt_in", "2023-03-01", "2023-05-31", surfaces=("consumer",)),
         ],
     ),
     (2, [Choice("opt_in", "2022-12-05", "2023-06-30")]),
