@@ -68,7 +68,7 @@ def decide(
         _no_clash(schema.names())
         registers.match_ids(id_kinds(schema))
         return frame.map_batches(
-            lambda rows: rows.hstack(judge(rows).select(VERDICT)),
+            lambda rows: rows.hstack(judge(rows).select(*VERDICT)),
             schema=pl.Schema({**schema, **VERDICT}),
             projection_pushdown=False,
             slice_pushdown=False,
@@ -79,14 +79,14 @@ def decide(
         if not isinstance(narrow, pl.DataFrame):  # pragma: no cover - a table is never a Series
             raise TypeError
         registers.match_ids(id_kinds(narrow.schema))
-        verdict = judge(narrow).select(VERDICT).to_arrow()
+        verdict = judge(narrow).select(*VERDICT).to_arrow()
         table = frame
         for name in VERDICT:
             table = table.append_column(name, verdict[name])
         return table
     _no_clash(frame.columns)
     registers.match_ids(id_kinds(frame.schema))
-    return frame.hstack(judge(frame).select(VERDICT))
+    return frame.hstack(judge(frame).select(*VERDICT))
 
 
 def bind(

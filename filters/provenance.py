@@ -39,15 +39,9 @@ def conform(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def id_kinds(schema: Mapping[str, pl.DataType]) -> dict[str, str]:
-    """Say for each id column of a schema what ids it stores: `string` or `integer`.
-
-    A column without a type, all NULL, stores no ids: its subjects are known to match nothing.
-    """
-    kinds = {}
-    for name in sorted(_IDS & schema.keys()):
-        kinds[name] = id_kind(schema[name]) or "string"
-    return kinds
+def id_kinds(schema: Mapping[str, pl.DataType]) -> dict[str, str | None]:
+    """Say for each id column of a schema what ids it stores: `string`, `integer`, or None."""
+    return {name: id_kind(schema[name]) for name in sorted(_IDS & schema.keys())}
 
 
 def _check(name: str, dtype: pl.DataType) -> None:

@@ -131,11 +131,11 @@ class RegisterSet:
                 fix = f"give one, or say that there is nothing in it: `{name}: {{empty: true}}`"
                 raise RegisterError(f"registers.{name}", what, fix)
 
-    def match_ids(self, kinds: Mapping[str, str]) -> None:
+    def match_ids(self, kinds: Mapping[str, str | None]) -> None:
         """Refuse registers whose subjects the corpus cannot be asked for.
 
         `kinds` maps each provenance column that the corpus has to the type its ids are stored
-        in. Raises RegisterError for a subject kind whose column is not there, and for ids of
+        in, None where it stores none. Raises RegisterError for a subject kind whose column is not there, and for ids of
         another type than the corpus's: neither would ever match, which looks like a clean record.
         """
         for name, register in self.given().items():
@@ -145,8 +145,9 @@ class RegisterSet:
                 if column not in kinds:
                     what = f"names subjects of kind `{kind}`, but the job maps no `{column}`"
                     raise RegisterError(where, what, f"map `{column}` under input.columns")
-                if register.id_kind is not None and register.id_kind != kinds[column]:
-                    what = f"its ids are {register.id_kind}s, `{column}` holds {kinds[column]}s"
+                known = (register.id_kind, kinds[column])
+                if None not in known and known[0] != known[1]:
+                    what = f"its ids are {known[0]}s, `{column}` holds {known[1]}s"
                     raise RegisterError(where, what, "store both in one type")
 
 

@@ -1,0 +1,123 @@
+"""What a run writes beside the released shards: decisions, purge list, results of units.
+
+Everything here is for auditors, never for trainers: files are readable by their owner only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final, cast
+
+import polars as pl
+
+from .staged import OWNER_ONLY, StagedFile, Written, publish_json, sweep
+
+UNITS: Final = "units"
+SHARDS: Final = "shards.parquet"
+
+_WRITTEN: Final = pl.Struct({"path": pl.String, "bytes": pl.Int64, "sha256": pl.String})
+SHARD_SCHEMA: Final = pl.Schema(
+    {
+        "shard": pl.String,
+        "part": pl.Int64,
+        "parts": pl.Int64,
+        "input_bytes": pl.Int64,
+        "input_sha256": pl.String,
+        "row_offset": pl.Int64,
+        "rows": pl.Int64,
+        "eligible": pl.Int64,
+        "excluded": pl.Int64,
+        "purge": pl.Int64,
+        "released": _WRITTEN,
+        "decisions": _WRITTEN,
+        "purge_list": _WRITTEN,
+        "error": pl.String,
+    }
+)
+
+
+@dataclass(frozen=True)
+class UnitResult:
+    """What became of one unit. `rows` is None for one that cannot be read; `error` says why.
+
+    `counts` has one entry per surface and reason: (surface, eligible, reason, records).
+    `input_sha256` is the digest of the Parquet footer, or of a whole JSONL file.
+    """
+
+    shard: str
+    part: int
+    parts: int
+    input_bytes: int
+    input_sha256: str | None
+    row_offset: int
+    rows: int | None = None
+    eligible: int | None = None
+    excluded: int | None = None
+    purge: int | None = None
+    counts: tuple[tuple[str, bool, str, int], ...] = ()
+    released: Written | None = None
+    decisions: Written | None = None
+    purge_list: Written | None = None
+    error: str | None = None
+
+    @property
+    def files(self) -> tuple[Written, ...]:
+        """The files it wrote."""
+        parts = (self.released, self.decisions, self.purge_list)
+        return tuple(part for part in parts if part is not None)
+
+
+def write_frame(frame: pl.DataFrame, file: StagedFile) -> None:
+    """Write a table of ids and reasons: zstd, and no statistics, which would show ids."""
+    frame.write_parquet(cast("BinaryIO", file), compression="zstd", statistics=False)
+
+
+def write_shards(audit: Path, results: Iterable[UnitResult]) -> Written:
+    """Write `shards.parquet`: one row a unit, in the order of shards and parts."""
+    ordered = sorted(results, key=lambda result: (result.shard, result.part))
+    rows = [{k: v for k, v in asdict(result).items() if k != "counts"} for result in ordered]
+    frame = pl.DataFrame(rows, schema=SHARD_SCHEMA)
+    with StagedFile(audit, SHARDS, OWNER_ONLY) as file:
+        write_frame(frame, file)
+        return file.publish()
+
+
+def commit(audit: Path, key: str, result: UnitResult) -> None:
+    """Leave a unit's result under its key: from now on the unit is done."""
+    publish_json(audit, f"{UNITS}/{key}.json", asdict(result), OWNER_ONLY)
+
+
+def committed(audit: Path) -> dict[str, UnitResult]:
+    """List the results of units, by key."""
+    folder = audit / UNITS
+    if not folder.is_dir():
+        return {}
+    return {
+        entry.stem: _result(json.loads(entry.read_bytes()))
+        for entry in sorted(folder.iterdir())
+        if entry.suffix == ".json" and not entry.name.startswith(".")
+    }
+
+
+def withdraw(audit: Path, key: str) -> None:
+    """Take a unit's result back, before what it describes is touched."""
+    (audit / UNITS / f"{key}.json").unlink(missing_ok=True)
+
+
+def open_audit(audit: Path) -> None:
+    """Make the folder, for its owner only, and sweep what an earlier run left unfinished."""
+    audit.mkdir(parents=True, exist_ok=True)
+    audit.chmod(0o700)
+    sweep(audit)
+
+
+def _result(data: Mapping[str, Any]) -> UnitResult:
+    written = {
+        name: Written(**data[name]) if data[name] else None
+        for name in ("released", "decisions", "purge_list")
+    }
+    counts = tuple((s, e, r, n) for s, e, r, n in data["counts"])
+    return UnitResult(**{**data, **written, "counts": counts})

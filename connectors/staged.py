@@ -1,0 +1,109 @@
+"""Files that appear whole or not at all.
+
+A staged file is written under a hidden name beside its place and moved there when its unit is
+complete. A run that dies leaves hidden files only; the next one sweeps them away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+PARTIAL: Final = ".partial"
+OWNER_ONLY: Final = 0o600
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file that was written: where, relative to its root; its size in bytes; its SHA-256."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+class StagedFile(io.RawIOBase):
+    """A file being written under a hidden name, digested as it goes.
+
+    Use as a context manager; without `publish` nothing stays.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, StagedFile(Path(folder), "a/b") as file:
+    ...     _ = file.write(b"x")
+    ...     before = (Path(folder) / "a/b").exists()
+    ...     (before, file.publish().bytes, (Path(folder) / "a/b").exists())
+    (False, 1, True)
+    """
+
+    def __init__(self, root: Path, path: str, mode: int = 0o666) -> None:
+        """Begin to write what will be `root / path`."""
+        super().__init__()
+        self._path = path
+        self._target = root / path
+        self._target.parent.mkdir(parents=True, exist_ok=True)
+        self._partial = self._target.with_name(f".{self._target.name}{PARTIAL}")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        self._file = os.fdopen(os.open(self._partial, flags, mode), "wb", buffering=1 << 20)
+        self._digest = hashlib.sha256()
+        self._size = 0
+
+    def writable(self) -> bool:
+        """Say that it can be written to."""
+        return True
+
+    def write(self, data: Any) -> int:  # noqa: ANN401 - any buffer, as io.RawIOBase has it
+        """Write and digest a buffer."""
+        view = memoryview(data).cast("B")
+        self._file.write(view)
+        self._digest.update(view)
+        self._size += view.nbytes
+        return view.nbytes
+
+    def tell(self) -> int:
+        """Give the number of bytes written."""
+        return self._size
+
+    def flush(self) -> None:
+        """Hand on what is buffered."""
+        if not self._file.closed:
+            self._file.flush()
+
+    def publish(self) -> Written:
+        """Move the file to its place, replacing what was there."""
+        self._file.close()
+        self._partial.replace(self._target)
+        return self.written()
+
+    def written(self) -> Written:
+        """Describe what was written so far."""
+        return Written(self._path, self._size, self._digest.hexdigest())
+
+    def close(self) -> None:
+        """Drop the file, unless it was published."""
+        if not self.closed:
+            # A full disk can refuse the last flush; the partial file is dropped all the same.
+            with contextlib.suppress(OSError):
+                self._file.close()
+            self._partial.unlink(missing_ok=True)
+        super().close()
+
+
+def publish_json(root: Path, path: str, data: Mapping[str, Any], mode: int = 0o666) -> Written:
+    """Write one JSON file: sorted keys, two spaces, a final line feed."""
+    text = json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    with StagedFile(root, path, mode) as file:
+        file.write(text.encode())
+        return file.publish()
+
+
+def sweep(root: Path) -> None:
+    """Remove the hidden files that an earlier run left unfinished."""
+    for partial in root.rglob(f".*{PARTIAL}"):
+        partial.unlink(missing_ok=True)
