@@ -16,40 +16,31 @@ SURFACES = (
     "abuse_monitoring",
 )
 API_SURFACES = ("api", "playground", "file_upload")
+_FILE_SURFACES = ("file_upload", "fine_tuning")
 _PARTS = ("input", "output", "file", "metadata")
 _ACCOUNT_COLUMNS = ("org_id", "user_id", "end_user_id", "endpoint", "model")
 
 
 def input_reasons(record: dict[str, Any], *, earliest: datetime, as_of: datetime) -> list[str]:
-    """Return every `input:*` reason of a record as it came, before normalisation."""
+    """Return every `input:*` reason of a normalised record.
+
+    Normalised, an id is missing if it is null or empty. In a contradiction any value counts, an
+    empty id too: unknown is never eligible.
+    """
     surface = record["surface"]
     part = record["part"]
-    submitted_at = record["submitted_at"]
-    found = []
-    if _is_missing(record["record_id"]):
-        found.append("missing-record_id")
-    if surface not in SURFACES:
-        found.append("unknown-surface")
-    if part is not None and part not in _PARTS:
-        found.append("unknown-part")
-    if surface == "consumer" and _is_missing(record["user_id"]):
-        found.append("missing-user_id")
-    if surface in API_SURFACES and _is_missing(record["org_id"]):
-        found.append("missing-org_id")
-    if surface in API_SURFACES and submitted_at is None:
-        found.append("missing-submitted_at")
-    if surface in ("file_upload", "fine_tuning") and _is_missing(record["file_id"]):
-        found.append("missing-file_id")
-    if submitted_at is not None and (submitted_at < earliest or submitted_at > as_of):
-        found.append("implausible-time")
-    if surface in ("public_web", "licensed"):
-        # Any value contradicts, an empty one too: unknown is never eligible.
-        if any(record[column] is not None for column in _ACCOUNT_COLUMNS):
-            found.append("contradiction")
-    if record["parent_ids"]:
-        found.append("unresolved-parents")
-    return [f"input:{reason}" for reason in found]
-
-
-def _is_missing(text: str | None) -> bool:
-    return text is None or text.strip() == ""
+    time = record["submitted_at"]
+    from_account = any(record[column] is not None for column in _ACCOUNT_COLUMNS)
+    checks = [
+        ("missing-record_id", not record["record_id"]),
+        ("unknown-surface", surface not in SURFACES),
+        ("unknown-part", part is not None and part not in _PARTS),
+        ("missing-user_id", surface == "consumer" and not record["user_id"]),
+        ("missing-org_id", surface in API_SURFACES and not record["org_id"]),
+        ("missing-submitted_at", surface in API_SURFACES and time is None),
+        ("missing-file_id", surface in _FILE_SURFACES and not record["file_id"]),
+        ("implausible-time", time is not None and (time < earliest or time > as_of)),
+        ("contradiction", surface in ("public_web", "licensed") and from_account),
+        ("unresolved-parents", bool(record["parent_ids"])),
+    ]
+    return [f"input:{name}" for name, holds in checks if holds]

@@ -61,9 +61,11 @@ def judge(
     may be missing or None. `policy` is the parsed file; `parameters` override its values.
     """
     values = bind_parameters(policy, parameters, purpose=purpose, as_of=as_of, for_org=for_org)
-    raw = {column: record.get(column) for column in PROVENANCE}
-    inputs = input_reasons(raw, earliest=values.get("earliest", _EARLIEST), as_of=as_of)
-    columns = _with_state(normalise_record(raw), registers, values)
+    normal = normalise_record({column: record.get(column) for column in PROVENANCE})
+    inputs = input_reasons(
+        normal, earliest=values.get("earliest", _EARLIEST), as_of=values["as_of"]
+    )
+    columns = _with_state(normal, registers, values)
 
     forbids = [(rule, _forbids(rule, columns, values)) for rule in policy.get("forbid") or []]
     permits = [(rule, _holds(rule, columns, values)) for rule in policy.get("permit") or []]
