@@ -1,7 +1,7 @@
 """Register tables from SQLite, through ADBC.
 
 SQLite has a type for every value, none for a column, and the driver takes a column's type from its
-first rows. So a read first asks which types a column holds, then selects every column as one.
+first rows. So a read first asks how many rows there are and which types a column holds.
 """
 
 from __future__ import annotations
@@ -68,11 +68,8 @@ def read_sqlite(where: str, name: str, uri: str, base: Path) -> tuple[pa.Table, 
 def _table(connection: Any, table: str) -> pa.Table:  # noqa: ANN401 - the driver ships no types
     """Read a whole table; both questions stand in the connection's one transaction."""
     count, columns = _columns(connection, table)
-    wanted = ", ".join(
-        f"CAST({quoted(column.name)} AS TEXT)" if column.types == _LABELS else quoted(column.name)
-        for column in columns
-    )
-    # The first batch settles the types; so it is all rows.
+    wanted = ", ".join(quoted(column.name) for column in columns)
+    # The first batch settles the types, integers giving way to reals or text; so it is all rows.
     options = {"adbc.sqlite.query.batch_rows": max(count, 1)}
     with connection.cursor(adbc_stmt_kwargs=options) as cursor:
         cursor.execute(f"SELECT {wanted} FROM {quoted(table)}")  # noqa: S608 - quoted
