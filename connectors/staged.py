@@ -54,6 +54,11 @@ class StagedFile(io.RawIOBase):
         self._digest = hashlib.sha256()
         self._size = 0
 
+    @property
+    def partial(self) -> Path:
+        """The hidden file that is being written."""
+        return self._partial
+
     def writable(self) -> bool:
         """Say that it can be written to."""
         return True

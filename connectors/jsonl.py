@@ -1,0 +1,51 @@
+"""JSON lines → Parquet, so that one path serves both."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+import polars as pl
+
+from ..filters.errors import UnitError
+from .staged import StagedFile
+
+SUFFIXES: Final = tuple(
+    f"{kind}{packed}" for kind in (".jsonl", ".ndjson") for packed in ("", ".gz", ".zst")
+)
+
+
+def is_jsonl(name: str) -> bool:
+    """Say whether a file's name is one of JSON lines.
+
+    >>> is_jsonl("a.jsonl.gz"), is_jsonl("a.parquet")
+    (True, False)
+    """
+    return name.lower().endswith(SUFFIXES)
+
+
+def jsonl_digest(path: str, name: str) -> str:
+    """Digest the whole file: JSON lines have no footer that would stand for it."""
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        raise UnitError(name, "cannot be opened", "check its permissions") from None
+
+
+def jsonl_to_parquet(path: str, name: str, target: StagedFile) -> str:
+    """Write JSON lines as Parquet to `target`, give the path under which it can be read.
+
+    Types are those that fit every line. Raises UnitError for a line that is not a JSON object.
+    """
+    try:
+        frame = pl.scan_ndjson(Path(path), infer_schema_length=None)
+        frame.sink_parquet(cast("BinaryIO", target), compression="zstd", statistics=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None and target.tell():
+            raise
+        what = "a line is not a JSON object, or the compression is broken"
+        raise UnitError(name, what, "mend the file, and check it with `jq -c . FILE`") from None
+    target.flush()
+    return str(target.partial)

@@ -1,0 +1,369 @@
+"""The runner on one machine: threads over units, resuming what is done.
+
+    plan ─▶ lock ─▶ keep finished units, drop stale ones ─▶ process the rest ─▶ manifest
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from filelock import FileLock, Timeout
+
+from ..connectors.audit import UnitResult, committed, open_audit, withdraw, write_shards
+from ..connectors.manifest import (
+    OURS,
+    RunState,
+    check_ours,
+    read_manifest,
+    read_run_state,
+    write_manifest,
+    write_run_state,
+)
+from ..connectors.staged import sweep
+from ..filters.decide import Judge
+from ..filters.errors import OutputError
+from .plan import Plan, Unit, make_plan, output_folders, versions
+from .report import write_report
+from .shard import Context, failed, process
+from .spec import Job, load_job
+from .subjects import duplicate_ids, unmatched_subjects
+
+
+class Progress(Protocol):
+    """Somebody who wants to know how a run is going."""
+
+    def warn(self, text: str) -> None:
+        """Take note of something that a person should read."""
+
+    def begin(self, units: int, megabytes: float) -> None:
+        """Hear what is to be done; units that are done already do not count."""
+
+    def unit(self, result: UnitResult) -> None:
+        """Hear that a unit is done."""
+
+
+class Silent:
+    """Progress that nobody watches."""
+
+    def warn(self, text: str) -> None:
+        """Say nothing."""
+
+    def begin(self, units: int, megabytes: float) -> None:
+        """Say nothing."""
+
+    def unit(self, result: UnitResult) -> None:
+        """Say nothing."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run came to. Records are counted in readable shards only.
+
+    `reasons` counts each record's first reason: permits for eligible records, rules and
+    `input:…` for excluded ones. `seconds` is wall time. `done_before` is TRUE where a finished
+    run was found and nothing was done.
+    """
+
+    rows_in: int
+    eligible: int
+    excluded: int
+    shards: int
+    shards_unreadable: int
+    reasons: dict[str, int]
+    purge: int
+    seconds: float
+    output: str
+    manifest_sha256: str
+    as_of: datetime
+    unreadable: tuple[tuple[str, str], ...] = ()
+    eligible_reasons: frozenset[str] = frozenset()
+    warnings: tuple[str, ...] = field(default=())
+    done_before: bool = False
+
+
+def run(
+    job: Job | str | Path,
+    *,
+    fresh: bool = False,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Summary:
+    """Run a job: decide every record, release the eligible ones, write why.
+
+    Resumes what an earlier run left unfinished; `fresh` starts anew. `workers` is the number of
+    threads, by default one a core. Raises CorpusgateError for what stops a run before anything
+    is written, and OSError where the output cannot be written.
+    """
+    begun = time.perf_counter()
+    started_at = datetime.now(UTC)
+    spec = job if isinstance(job, Job) else load_job(job)
+    watcher = progress or Silent()
+    output, audit = output_folders(spec)
+    check_ours(output)
+    before = None if fresh else read_run_state(output)
+    if before and before.state == "finished" and spec.moment is None:
+        return _done_before(spec, output, before)
+    as_of = spec.moment or (
+        datetime.fromisoformat(before.as_of) if before and before.default_as_of else started_at
+    )
+    plan = make_plan(spec, as_of)
+    for warning in plan.warnings:
+        watcher.warn(warning)
+    count = max(1, workers or os.cpu_count() or 1)
+    with _locked(output):
+        if fresh:
+            _clear(output, audit)
+        open_audit(audit)
+        sweep(output)
+        state = RunState(
+            "running", as_of.isoformat(), spec.moment is None, plan.digest, started_at.isoformat()
+        )
+        (output / "manifest.json").unlink(missing_ok=True)
+        write_run_state(output, state)
+        results = _work(plan, output, audit, count, watcher)
+        summary = _finish(plan, output, audit, results)
+        seconds = time.perf_counter() - begun
+        megabytes = sum(unit.size for unit in _files(plan.units)) / 1e6
+        write_run_state(
+            output,
+            replace(
+                state,
+                state="finished",
+                finished_at=datetime.now(UTC).isoformat(),
+                host=platform.node(),
+                workers=count,
+                seconds=round(seconds, 3),
+                input_megabytes_per_second=round(megabytes / seconds, 1),
+            ),
+        )
+    return replace(summary, seconds=round(seconds, 3))
+
+
+def _work(
+    plan: Plan, output: Path, audit: Path, workers: int, watcher: Progress
+) -> list[UnitResult]:
+    keys = {unit: plan.key(unit) for unit in plan.units}
+    done = committed(audit)
+    _drop_stale(output, audit, done, set(keys.values()))
+    results = [done[key] for key in keys.values() if key in done]
+    todo = sorted(
+        (unit for unit, key in keys.items() if key not in done),
+        key=lambda unit: (-(unit.rows or unit.size), unit.name, unit.part),
+    )
+    for item in plan.unreadable:
+        result = failed(UnitResult(item.name, 0, 1, item.size, None, 0), item.error)
+        results.append(result)
+        watcher.unit(result)
+    watcher.begin(len(todo), sum(unit.size / unit.parts for unit in todo) / 1e6)
+    if not todo:
+        return results
+    context = Context(
+        Judge.prepare(plan.policy, plan.registers),
+        plan.registers,
+        plan.settings,
+        output,
+        audit,
+        duplicate_ids(plan, audit) if plan.settings.unique == "run" else None,
+    )
+    for result in _parallel(todo, keys, context, workers):
+        results.append(result)
+        watcher.unit(result)
+    return results
+
+
+def _parallel(
+    units: list[Unit], keys: dict[Unit, str], context: Context, workers: int
+) -> Iterator[UnitResult]:
+    """Process units in threads: Arrow and Polars leave Python's lock to each other.
+
+    On Ctrl-C, or when the output cannot be written, units that have not begun never do, and
+    those under way end before the exception goes on, so no thread writes after the run is over.
+    """
+    stop = threading.Event()
+
+    def one(unit: Unit) -> UnitResult | None:
+        return None if stop.is_set() else process(unit, keys[unit], context)
+
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="unit")
+    try:
+        pending: set[Future[UnitResult | None]] = {pool.submit(one, unit) for unit in units}
+        while pending:
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            for future in done:
+                result = future.result()
+                if result is not None:
+                    yield result
+    finally:
+        stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _finish(plan: Plan, output: Path, audit: Path, results: list[UnitResult]) -> Summary:
+    """Write what describes the whole run, the manifest last."""
+    shards = write_shards(audit, results)
+    readable = [result for result in results if result.rows is not None]
+    bad = sorted((r.shard, str(r.error)) for r in results if r.rows is None)
+    reasons: Counter[str] = Counter()
+    surfaces: dict[str, Counter[str]] = {}
+    for result in readable:
+        for surface, _, reason, count in result.counts:
+            reasons[reason] += count
+            surfaces.setdefault(surface, Counter())[reason] += count
+    totals = {
+        "shards": len({result.shard for result in results}),
+        "shards_unreadable": len({name for name, _ in bad}),
+        "units": len(results),
+        "rows_in": sum(result.rows or 0 for result in readable),
+        "eligible": sum(result.eligible or 0 for result in readable),
+        "excluded": sum(result.excluded or 0 for result in readable),
+        "purge": sum(result.purge or 0 for result in readable),
+        "reasons": dict(sorted(reasons.items())),
+        "surfaces": {name: dict(sorted(c.items())) for name, c in sorted(surfaces.items())},
+    }
+    if totals["rows_in"] != totals["eligible"] + totals["excluded"]:
+        raise OutputError(str(output), "rows in are not eligible + excluded", "report this")
+    policy = plan.policy.policy
+    unmatched = unmatched_subjects(plan.registers, audit, readable)
+    facts: dict[str, Any] = {
+        "job": plan.job.settings(),
+        "purpose": plan.policy.purpose,
+        "for_org": plan.policy.for_org,
+        "as_of": plan.policy.as_of.isoformat(),
+        "policy": {
+            "name": policy.name,
+            "version": policy.version,
+            "fingerprint": policy.fingerprint,
+            "permits": [rule.id for rule in policy.permits],
+            "parameters": policy.canonical()["parameters"],
+            "text": policy.text,
+        },
+        "assertions": {
+            name: source.constant
+            for name, source in plan.settings.sources.items()
+            if source.constant is not None
+        },
+        "registers": {
+            name: {
+                "rows": register.frame.height,
+                "digest": register.digest,
+                "snapshot_at": register.snapshot_at and register.snapshot_at.isoformat(),
+                "source": register.source,
+                "subjects_unmatched": unmatched.get(name, 0),
+            }
+            for name, register in plan.registers.given().items()
+        },
+        "pii": plan.job.pii,
+        "versions": versions(),
+        "totals": totals,
+        "unreadable": [name for name, _ in bad[:100]],
+        "shards": {"path": f"audit/{shards.path}", "bytes": shards.bytes, "sha256": shards.sha256},
+    }
+    manifest = write_manifest(output, facts)
+    summary = Summary(
+        rows_in=totals["rows_in"],
+        eligible=totals["eligible"],
+        excluded=totals["excluded"],
+        shards=totals["shards"],
+        shards_unreadable=totals["shards_unreadable"],
+        reasons=totals["reasons"],
+        purge=totals["purge"],
+        seconds=0.0,
+        output=plan.job.output.path,
+        manifest_sha256=manifest.sha256,
+        as_of=plan.policy.as_of,
+        unreadable=tuple(bad),
+        eligible_reasons=frozenset(r.rule.id for r in plan.policy.permits),
+        warnings=plan.warnings,
+    )
+    write_report(output, facts, manifest.sha256)
+    return summary
+
+
+def _done_before(job: Job, output: Path, state: RunState) -> Summary:
+    facts = read_manifest(output)
+    if facts is None:
+        raise OutputError(str(output), "the manifest of a finished run is gone", "use --fresh")
+    import hashlib
+
+    totals = facts["totals"]
+    digest = hashlib.sha256((output / "manifest.json").read_bytes()).hexdigest()
+    return Summary(
+        rows_in=totals["rows_in"],
+        eligible=totals["eligible"],
+        excluded=totals["excluded"],
+        shards=totals["shards"],
+        shards_unreadable=totals["shards_unreadable"],
+        reasons=totals["reasons"],
+        purge=totals["purge"],
+        seconds=0.0,
+        output=job.output.path,
+        manifest_sha256=digest,
+        as_of=datetime.fromisoformat(state.as_of),
+        unreadable=tuple((name, "") for name in facts["unreadable"]),
+        done_before=True,
+    )
+
+
+def _drop_stale(output: Path, audit: Path, done: dict[str, UnitResult], keys: set[str]) -> None:
+    """Remove what no unit of this run vouches for: results first, then their files."""
+    for key in done.keys() - keys:
+        withdraw(audit, key)
+    good = {file.path for key in keys & done.keys() for file in done[key].files}
+    for root, folders in ((output, ("eligible",)), (audit, ("decisions", "purge"))):
+        for name in folders:
+            for path in sorted((root / name).rglob("*"), reverse=True):
+                if path.is_dir():
+                    if not any(path.iterdir()):
+                        path.rmdir()
+                elif path.relative_to(root).as_posix() not in good:
+                    path.unlink()
+
+
+def _clear(output: Path, audit: Path) -> None:
+    for name in OURS - {".lock"}:
+        path = output / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    if audit.is_dir():
+        for name in ("decisions", "purge", "units", "scratch", "shards.parquet"):
+            path = audit / name
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(output: Path) -> Iterator[None]:
+    """Keep other runs out of the output; the system lets go of the lock if this one dies."""
+    output.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(output / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        what = "another run is writing here"
+        raise OutputError(str(output), what, "wait for it, or give another output.path") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _files(units: Iterable[Unit]) -> list[Unit]:
+    return [unit for unit in units if unit.part == 0]
+
+

@@ -1,0 +1,344 @@
+"""What a job would do, before it does anything: policy bound, registers open, units listed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+
+from ..connectors.jsonl import is_jsonl, jsonl_digest
+from ..connectors.parquet import ParquetShard
+from ..connectors.storage import InputFile, list_inputs, partitions, resolve
+from ..filters.decide import bind
+from ..filters.errors import Fault, JobError, RegisterError, SchemaError, UnitError
+from ..filters.mapping import Source
+from ..filters.paths import TextPath, holds_text, parse_path
+from ..filters.policy import BoundPolicy, Policy
+from ..filters.registers import RegisterSet
+from .policies import load_policy
+from .registers import Registers
+from .spec import Job
+
+ENGINES: Final = ("polars", "pyarrow", "sqlglot")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One file, or a range of one file's row groups: what is decided and released in one go.
+
+    `rows` is None for JSON lines, which are counted when they are read.
+    """
+
+    name: str
+    path: str
+    size: int
+    modified: str
+    digest: str
+    row_groups: range
+    row_offset: int
+    rows: int | None
+    part: int = 0
+    parts: int = 1
+
+    @property
+    def output(self) -> str:
+        """Where it is released, below `eligible/`; its decisions have the same name."""
+        if self.parts > 1:
+            stem, _, suffix = self.name.rpartition(".")
+            place = f"{self.part:05d}-of-{self.parts:05d}"
+            return f"{stem}-{place}.{suffix}" if stem else f"{self.name}-{place}"
+        return f"{self.name}.parquet" if is_jsonl(self.name) else self.name
+
+    @property
+    def identity(self) -> list[Any]:
+        """What it is: by this, an input that changed is known."""
+        return [self.name, self.size, self.modified, self.digest, self.row_groups.start, self.parts]
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A shard whose first look already failed."""
+
+    name: str
+    size: int
+    error: UnitError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A job's choices in the form a unit needs them."""
+
+    sources: dict[str, Source]
+    id_column: str
+    text: tuple[str, ...]
+    keep: tuple[str, ...]
+    keep_raw: tuple[str, ...]
+    unique: str
+    compression_level: int | None
+
+    @classmethod
+    def of(cls, job: Job) -> Settings:
+        """Take them from a job."""
+        given = job.input
+        return cls(
+            given.sources(),
+            str(given.columns["record_id"].column),
+            tuple(given.text),
+            tuple(given.keep),
+            tuple(given.keep_raw),
+            given.unique,
+            job.output.compression_level,
+        )
+
+    def paths(self, schema: pa.Schema) -> tuple[TextPath, ...]:
+        """Read the text paths against a shard's schema. Raises SchemaError."""
+        paths = tuple(parse_path(text, schema.names) for text in self.text)
+        for path in paths:
+            path.check(schema)
+        return paths
+
+    def released(self, schema: pa.Schema) -> list[str]:
+        """Name the columns that are released, in the shard's order.
+
+        Those are the id, the columns with text, and those kept by name. Raises SchemaError for a
+        column that is not there, and for text under `keep`, which nobody has looked at.
+        """
+        wanted = {self.id_column, *(path.column for path in self.paths(schema))}
+        for key, names in (("keep", self.keep), ("keep_raw", self.keep_raw)):
+            for name in names:
+                if name not in schema.names:
+                    raise SchemaError(f"input.{key}", f"there is no column `{name}`", "leave it out")
+                if key == "keep" and name not in wanted and holds_text(schema.field(name).type):
+                    fix = "list it under keep_raw to release it as it is"
+                    raise SchemaError(f"input.{key}", f"`{name}` holds text", fix)
+        wanted.update(self.keep, self.keep_raw)
+        return [name for name in schema.names if name in wanted]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a run needs to know before it begins."""
+
+    job: Job
+    policy: BoundPolicy
+    registers: RegisterSet
+    settings: Settings
+    inputs: tuple[InputFile, ...]
+    units: tuple[Unit, ...]
+    unreadable: tuple[Unreadable, ...]
+    warnings: tuple[str, ...] = field(default=())
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of all that decides the output, the input's own identity aside."""
+        facts = {
+            "job": self.job.settings(),
+            "policy": self.policy.policy.fingerprint,
+            "as_of": self.policy.as_of.isoformat(),
+            "registers": {name: item.digest for name, item in self.registers.given().items()},
+            "versions": versions(),
+        }
+        return _digest(facts)
+
+    def key(self, unit: Unit) -> str:
+        """Name a unit's result: equal keys mean equal bytes."""
+        return _digest([self.digest, unit.identity])
+
+
+def versions() -> dict[str, str]:
+    """Give the versions that output bytes can depend on."""
+    from .. import __version__
+
+    return {"corpusgate": __version__} | {name: version(name) for name in ENGINES}
+
+
+def _digest(data: object) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+
+def output_folders(job: Job) -> tuple[Path, Path]:
+    """Give the folder of a job's output and that of its audit files."""
+    output = (job.base / job.output.path).resolve()
+    audit = (job.base / job.output.audit).resolve() if job.output.audit else output / "audit"
+    return output, audit
+
+
+def bind_policy(job: Job, as_of: datetime) -> BoundPolicy:
+    """Load the job's policy and settle it for the run. Raises PolicyError."""
+    policy: Policy = load_policy(job.policy, job.base).with_parameters(job.parameters)
+    return bind(policy, purpose=job.purpose, as_of=as_of, for_org=job.for_org)
+
+
+def check_columns(job: Job, policy: BoundPolicy) -> None:
+    """Refuse a job that does not say where a column is that rules read. Raises JobError."""
+    faults = []
+    for column, rules in sorted(policy.reads().items()):
+        if column not in job.input.columns and column not in job.input.absent:
+            what = f"rules read `{column}` ({', '.join(rules)}), and the job does not map it"
+            fix = f"map it, or list it under input.absent: then {_consequence(column)}"
+            faults.append(Fault(f"input.columns.{column}", what, fix))
+    if faults:
+        raise JobError(job.source, tuple(faults))
+
+
+def _consequence(column: str) -> str:
+    return f"a record is excluded where a rule needs its {column.replace('_', ' ')}"
+
+
+def make_plan(job: Job, as_of: datetime) -> Plan:
+    """Look at everything a run would use, and read no record.
+
+    Raises PolicyError, JobError, RegisterError and SchemaError for what would stop the run; a
+    shard that cannot be read is listed under `unreadable`.
+    """
+    policy = bind_policy(job, as_of)
+    check_columns(job, policy)
+    warnings: list[str] = []
+    registers = open_registers(job)
+    registers.require(policy.registers())
+    warnings += _freshness(job, registers, as_of)
+    registers.match_ids(dict.fromkeys(job.input.columns))
+    settings = Settings.of(job)
+    inputs = tuple(list_inputs(job.input.path, job.base))
+    output, _ = output_folders(job)
+    if any(Path(item.path).resolve().is_relative_to(output) for item in inputs):
+        fix = "write somewhere else, or read a narrower input.path"
+        raise JobError(job.source, (Fault("output.path", "the input lies inside the output", fix),))
+    units, unreadable = _units(job, settings, inputs)
+    warnings += _unknowns(job, policy, registers)
+    return Plan(job, policy, registers, settings, inputs, units, unreadable, tuple(warnings))
+
+
+def open_registers(job: Job) -> RegisterSet:
+    """Open the registers that a job names. Raises RegisterError."""
+    specs = {
+        name: spec
+        for name in type(job.registers).model_fields
+        if (spec := getattr(job.registers, name)) is not None
+    }
+    return Registers(
+        **{name: spec.path for name, spec in specs.items()},
+        snapshot_at={n: s.snapshot_at for n, s in specs.items() if s.snapshot_at is not None},
+        empty=[name for name, spec in specs.items() if spec.empty],
+        columns={
+            name: {column: source.source() for column, source in spec.columns.items()}
+            for name, spec in specs.items()
+        },
+        base=job.base,
+    )
+
+
+def _freshness(job: Job, registers: RegisterSet, as_of: datetime) -> Iterator[str]:
+    age = job.register_age
+    for name, register in registers.given().items():
+        where = f"registers.{name}"
+        if register.declared_empty:
+            continue
+        if register.snapshot_at is None:
+            what = "nobody knows when it was taken"
+            fix = f"say {where}.snapshot_at, or give its rows recorded_at"
+            if age is not None:
+                raise RegisterError(where, what, fix)
+            yield f"{where}: {what}. {fix[0].upper()}{fix[1:]}"
+        elif age is not None and register.snapshot_at < as_of - age:
+            what = f"taken {register.snapshot_at:%Y-%m-%dT%H:%M:%SZ}, older than {job.max_register_age}"
+            raise RegisterError(where, what, "take it anew")
+
+
+def _unknowns(job: Job, policy: BoundPolicy, registers: RegisterSet) -> Iterator[str]:
+    for column, rules in sorted(policy.reads().items()):
+        if column in job.input.absent:
+            listed = ", ".join(rules)
+            yield f"`{column}` is absent: where {listed} need it, the record is excluded"
+    if registers.holds is None and any(rule.deadline for rule in policy.forbids):
+        yield (
+            "no holds register: every record counts as held, so the purge list stays empty."
+            " Give registers.holds, or say `holds: {empty: true}`"
+        )
+
+
+def _units(
+    job: Job, settings: Settings, inputs: tuple[InputFile, ...]
+) -> tuple[tuple[Unit, ...], tuple[Unreadable, ...]]:
+    units: list[Unit] = []
+    unreadable: list[Unreadable] = []
+    faulty: list[SchemaError] = []
+    for item in inputs:
+        try:
+            if is_jsonl(item.name):
+                units.append(_whole(item, jsonl_digest(item.path, item.name), None))
+                continue
+            filesystem, path = resolve(item.path, job.base)
+            with ParquetShard(filesystem, path, item.name) as shard:
+                check_shard(settings, shard.schema, item.name)
+                units += _ranges(item, shard, job.input.max_unit_bytes)
+        except UnitError as error:
+            unreadable.append(Unreadable(item.name, item.size, error))
+        except SchemaError as error:
+            faulty.append(error)
+            wrong = UnitError(item.name, f"{error.where}: {error.what}", error.fix)
+            unreadable.append(Unreadable(item.name, item.size, wrong))
+    if faulty and not units:
+        # No shard fits: it is the job that is wrong, not a shard.
+        first = faulty[0]
+        raise JobError(job.source, (Fault(first.where, first.what, first.fix),))
+    outputs: dict[str, str] = {}
+    for unit in units:
+        if unit.output in outputs:
+            what = f"{outputs[unit.output]} and {unit.name} would both be released as {unit.output}"
+            raise JobError(job.source, (Fault("input.path", what, "rename one of them"),))
+        outputs[unit.output] = unit.name
+    return tuple(units), tuple(unreadable)
+
+
+def check_shard(settings: Settings, schema: pa.Schema, name: str) -> None:
+    """Raise SchemaError unless a shard has what the job reads and releases."""
+    settings.released(schema)
+    there = {*schema.names, *partitions(name)}
+    for target, source in settings.sources.items():
+        for column in sorted(source.reads() - there):
+            fix = f"the shard has {', '.join(schema.names[:20])}"
+            raise SchemaError(f"input.columns.{target}", f"there is no column `{column}`", fix)
+        for column in sorted(source.reads() & set(schema.names) & set(partitions(name))):
+            what = f"`{column}` stands both in the file and in its path"
+            raise SchemaError(f"input.columns.{target}", what, "rename one")
+
+
+def _whole(item: InputFile, digest: str, rows: int | None) -> Unit:
+    return Unit(item.name, item.path, item.size, item.modified, digest, range(1), 0, rows)
+
+
+def _ranges(item: InputFile, shard: ParquetShard, limit: int) -> Iterator[Unit]:
+    """Cut a file into ranges of row groups of about `limit` bytes uncompressed."""
+    cuts = [0]
+    total = 0
+    for index, size in enumerate(shard.row_group_bytes):
+        if total and total + size > limit:
+            cuts.append(index)
+            total = 0
+        total += size
+    cuts.append(len(shard.row_group_rows))
+    offset = 0
+    for part, (start, stop) in enumerate(zip(cuts, cuts[1:], strict=False)):
+        rows = sum(shard.row_group_rows[start:stop])
+        yield Unit(
+            item.name,
+            item.path,
+            item.size,
+            item.modified,
+            shard.footer_sha256,
+            range(start, stop),
+            offset,
+            rows,
+            part,
+            len(cuts) - 1,
+        )
+        offset += rows

@@ -1,0 +1,86 @@
+"""report.html: a run at a glance, in one file, without a script or a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any, Final
+
+from ..connectors.staged import StagedFile
+
+_PAGE: Final = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>corpusgate: {title}</title>
+<style>
+body{{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}}
+table{{border-collapse:collapse;width:100%;margin:1rem 0}}
+th,td{{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #ddd}}
+td.n,th.n{{text-align:right;font-variant-numeric:tabular-nums}}
+.bar{{background:#cfe3cf;height:.7rem}}.no .bar{{background:#ecd0c8}}
+code{{font-size:.85em;overflow-wrap:anywhere}}
+</style>
+<h1>{title}</h1>
+<p>{lead}</p>
+<h2>By reason</h2>
+<table><tr><th>reason<th class="n">records<th class="n">share<th>{rows}</table>
+<h2>By surface</h2>
+<table><tr><th>surface<th class="n">records<th class="n">eligible{surfaces}</table>
+<h2>Registers</h2>
+<table><tr><th>register<th class="n">rows<th>taken<th class="n">subjects not met{registers}</table>
+{unreadable}
+<p>Policy <code>{policy}</code><br>Manifest <code>{manifest}</code></p>
+</html>
+"""
+
+
+def write_report(output: Path, facts: Mapping[str, Any], manifest_sha256: str) -> None:
+    """Write the report of a finished run from its manifest."""
+    with StagedFile(output, "report.html") as file:
+        file.write(render_report(facts, manifest_sha256).encode())
+        file.publish()
+
+
+def render_report(facts: Mapping[str, Any], manifest_sha256: str) -> str:
+    """Render the manifest's facts as one HTML page."""
+    totals = facts["totals"]
+    permits = _permits(facts)
+    rows_in = totals["rows_in"]
+    bad = [f"<li><code>{escape(name)}</code>" for name in facts["unreadable"]]
+    policy = facts["policy"]
+    return _PAGE.format(
+        title=f"{totals['eligible']:,} of {rows_in:,} records released",
+        lead=(
+            f"For {escape(facts['purpose'])}, as of {escape(facts['as_of'])}."
+            f" {totals['excluded']:,} records were excluded, {totals['purge']:,} are due to be"
+            f" deleted. {totals['shards']:,} shards, {totals['shards_unreadable']:,} unreadable."
+        ),
+        rows="".join(
+            f'<tr class="{"yes" if name in permits else "no"}"><td>{escape(name)}'
+            f'<td class="n">{count:,}<td class="n">{count / rows_in:.1%}'
+            f'<td><div class="bar" style="width:{count / rows_in:.1%}"></div>'
+            for name, count in _sorted(totals["reasons"], permits)
+        ),
+        surfaces="".join(
+            f'<tr><td>{escape(name)}<td class="n">{sum(counts.values()):,}<td class="n">'
+            f"{sum(n for reason, n in counts.items() if reason in permits):,}"
+            for name, counts in totals["surfaces"].items()
+        ),
+        registers="".join(
+            f'<tr><td>{escape(name)}<td class="n">{item["rows"]:,}<td>'
+            f'{escape(item["snapshot_at"] or "unknown")}<td class="n">'
+            f"{item['subjects_unmatched']:,}"
+            for name, item in facts["registers"].items()
+        ),
+        unreadable=f"<h2>Unreadable</h2><ul>{''.join(bad)}</ul>" if bad else "",
+        policy=f"{escape(policy['name'])} {escape(policy['version'])} {policy['fingerprint']}",
+        manifest=manifest_sha256,
+    )
+
+
+def _permits(facts: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(facts["policy"]["permits"])
+
+
+def _sorted(reasons: Mapping[str, int], permits: frozenset[str]) -> list[tuple[str, int]]:
+    """List what was kept first, then what was dropped, each by number."""
+    return sorted(reasons.items(), key=lambda item: (item[0] not in permits, -item[1], item[0]))

@@ -1,0 +1,216 @@
+"""One unit of work, start to end.
+
+    read narrow columns ─▶ map ─▶ decide ─▶ copy survivors ─▶ check ─▶ publish ─▶ commit
+
+Local threads and a cluster's tasks run this same function; it owns its outputs alone, and its
+committed result is what says that they exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from ..connectors.audit import UnitResult, commit, write_frame
+from ..connectors.jsonl import is_jsonl, jsonl_to_parquet
+from ..connectors.parquet import ParquetShard
+from ..connectors.staged import OWNER_ONLY, StagedFile
+from ..connectors.storage import partitions, resolve
+from ..filters.decide import Judge
+from ..filters.errors import CorpusgateError, RegisterError, SchemaError, UnitError
+from ..filters.mapping import map_columns
+from ..filters.paths import holds_text
+from ..filters.provenance import id_kinds
+from ..filters.registers import RegisterSet
+from ..filters.schema import PARTS, SURFACES
+from .plan import Settings, Unit, check_shard
+
+RECHECK: Final = (
+    "surface",
+    "part",
+    "submitted_at",
+    "license_ends_at",
+    "org_id",
+    "user_id",
+    "end_user_id",
+    "file_id",
+    "conversation_id",
+    "model",
+)
+"""What a later look at the registers needs to find a record again."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What all units of a run share."""
+
+    judge: Judge
+    registers: RegisterSet
+    settings: Settings
+    output: Path
+    audit: Path
+    duplicates: pl.Series | None = None
+
+
+def process(unit: Unit, key: str, context: Context) -> UnitResult:
+    """Decide a unit, release its survivors, and leave its result under `key`.
+
+    A unit that cannot be read gives a result with `error`, releases nothing and is not
+    committed, so that the next run tries again. Raises OSError where the output cannot be
+    written.
+    """
+    base = UnitResult(
+        unit.name, unit.part, unit.parts, unit.size, unit.digest, unit.row_offset
+    )
+    try:
+        with opened(unit, context) as shard:
+            result = _released(unit, shard, base, context)
+    except (UnitError, SchemaError, RegisterError) as error:
+        return failed(base, error)
+    commit(context.audit, key, result)
+    return result
+
+
+def failed(base: UnitResult, error: CorpusgateError) -> UnitResult:
+    """Give the result of a unit that cannot be read."""
+    where = "" if isinstance(error, UnitError) else f"{getattr(error, 'where', '')}: "
+    return UnitResult(
+        base.shard,
+        base.part,
+        base.parts,
+        base.input_bytes,
+        base.input_sha256,
+        base.row_offset,
+        error=f"{where}{getattr(error, 'what', error)}",
+    )
+
+
+@contextmanager
+def opened(unit: Unit, context: Context) -> Iterator[ParquetShard]:
+    """Open a unit's file; JSON lines become Parquet first, below the audit folder."""
+    with ExitStack() as stack:
+        path = unit.path
+        if is_jsonl(unit.name):
+            scratch = stack.enter_context(
+                StagedFile(context.audit, f"scratch/{unit.output}", OWNER_ONLY)
+            )
+            path = jsonl_to_parquet(unit.path, unit.name, scratch)
+        filesystem, place = resolve(path, Path())
+        yield stack.enter_context(ParquetShard(filesystem, place, unit.name))
+
+
+def provenance(
+    unit: Unit, shard: ParquetShard, settings: Settings
+) -> pl.DataFrame:
+    """Read a unit's narrow columns and map them. Raises SchemaError."""
+    check_shard(settings, shard.schema, unit.name)
+    wanted = frozenset[str]().union(*(s.reads() for s in settings.sources.values()))
+    table = shard.read([name for name in shard.schema.names if name in wanted], row_groups(unit, shard))
+    frame = pl.from_arrow(table)
+    if not isinstance(frame, pl.DataFrame):
+        frame = frame.to_frame()
+    in_path = {name: value for name, value in partitions(unit.name).items() if name in wanted}
+    frame = frame.with_columns(
+        pl.lit(value, dtype=pl.String).alias(name) for name, value in in_path.items()
+    )
+    return map_columns(frame, settings.sources, "input.columns")
+
+
+def row_groups(unit: Unit, shard: ParquetShard) -> range:
+    """Give the unit's row groups; JSON lines know theirs only now."""
+    return range(len(shard.row_group_rows)) if unit.rows is None else unit.row_groups
+
+
+def _released(
+    unit: Unit, shard: ParquetShard, base: UnitResult, context: Context
+) -> UnitResult:
+    settings = context.settings
+    records = provenance(unit, shard, settings)
+    context.registers.match_ids(id_kinds(records.schema))
+    facts = context.judge.facts(records, context.duplicates)
+    verdict = context.judge.verdict(facts)
+    columns = settings.released(shard.schema)
+    secret = {name for name in columns if holds_text(shard.schema.field(name).type)}
+    eligible = verdict["eligible"]
+    with ExitStack() as stack:
+
+        def stage(root: Path, path: str, mode: int = 0o666) -> StagedFile:
+            return stack.enter_context(StagedFile(root, path, mode))
+
+        shards = stage(context.output, f"eligible/{unit.output}")
+        written = shard.copy_rows(
+            columns,
+            row_groups(unit, shard),
+            eligible.to_arrow(),
+            shards,
+            without_statistics={settings.id_column, *secret},
+            compression_level=settings.compression_level,
+        )
+        kept = int(eligible.sum())
+        if written != kept or verdict.height != records.height:
+            what = f"{written} rows were written where {kept} were decided to be eligible"
+            raise UnitError(unit.name, what, "report this: rows must never be lost")
+        decisions = stage(context.audit, f"decisions/{unit.output}", OWNER_ONLY)
+        write_frame(_decisions(unit, facts, verdict), decisions)
+        purge_list = stage(context.audit, f"purge/{unit.output}", OWNER_ONLY)
+        purged = facts.select("record_id").hstack(
+            verdict.select(pl.col("purge_reason").alias("reason"), deadline="purge_deadline")
+        ).filter(pl.col("reason").is_not_null())
+        write_frame(purged, purge_list)
+        return UnitResult(
+            unit.name,
+            unit.part,
+            unit.parts,
+            unit.size,
+            unit.digest,
+            unit.row_offset,
+            rows=records.height,
+            eligible=kept,
+            excluded=records.height - kept,
+            purge=purged.height,
+            counts=_counts(facts, verdict),
+            released=shards.publish(),
+            decisions=decisions.publish(),
+            purge_list=purge_list.publish(),
+        )
+
+
+def _decisions(unit: Unit, facts: pl.DataFrame, verdict: pl.DataFrame) -> pl.DataFrame:
+    row = pl.int_range(pl.len(), dtype=pl.Int64)
+    known = {"surface": SURFACES, "part": PARTS}
+    return facts.hstack(verdict).select(
+        "record_id",
+        "eligible",
+        "reason",
+        "reasons",
+        shard=pl.lit(unit.name),
+        row=row + unit.row_offset,
+        out_row=pl.when("eligible").then(pl.col("eligible").cum_sum().cast(pl.Int64) - 1),
+        # What is in no vocabulary may be anything, text included: it stays behind.
+        **{
+            name: pl.when(pl.col(name).is_in(list(known[name]))).then(pl.col(name))
+            if name in known
+            else pl.col(name)
+            for name in RECHECK
+        },
+    )
+
+
+def _counts(facts: pl.DataFrame, verdict: pl.DataFrame) -> tuple[tuple[str, bool, str, int], ...]:
+    surface = pl.when(pl.col("surface").is_in(list(SURFACES))).then(pl.col("surface"))
+    counted = (
+        verdict.select("eligible", "reason")
+        .with_columns(facts.select(surface.fill_null("unknown").alias("surface")))
+        .group_by("surface", "eligible", "reason")
+        .len()
+        .sort("surface", "eligible", "reason")
+        .select("surface", "eligible", "reason", "len")
+    )
+    return tuple(counted.rows())
+
+

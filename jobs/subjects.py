@@ -1,0 +1,70 @@
+"""Questions about ids that only the whole run can answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+
+from ..connectors.audit import UnitResult
+from ..connectors.storage import resolve
+from ..connectors.parquet import ParquetShard
+from ..filters.registers import RegisterSet
+from ..filters.schema import SUBJECTS
+from .plan import Plan
+
+
+def unmatched_subjects(
+    registers: RegisterSet, audit: Path, results: Iterable[UnitResult]
+) -> dict[str, int]:
+    """Count, for each register, the subjects that no record of the run has.
+
+    Many of them hint at ids of another kind, or at a corpus that is not the one asked about.
+    """
+    paths = [audit / result.decisions.path for result in results if result.decisions is not None]
+    counts: dict[str, int] = {}
+    for name, register in registers.given().items():
+        frame = register.frame
+        if name == "accounts":
+            frame = frame.select(pl.lit("org").alias("subject_kind"), subject_id="org_id")
+        counts[name] = 0
+        for kind in sorted(register.kinds()):
+            mine = frame.filter(pl.col("subject_kind") == kind)
+            subjects = mine.select("subject_id").unique()
+            seen = pl.DataFrame(schema=subjects.schema)
+            if paths:
+                ids = pl.scan_parquet(paths).select(subject_id=SUBJECTS[kind])
+                found = ids.join(subjects.lazy(), on="subject_id", how="semi").unique()
+                seen = found.collect(engine="streaming")
+            counts[name] += subjects.height - seen.height
+    return counts
+
+
+def duplicate_ids(plan: Plan, scratch: Path) -> pl.Series:
+    """Find the record ids that occur more than once in the whole run.
+
+    A pass over the id columns alone; DuckDB spills to `scratch` what memory does not hold.
+    """
+    column = plan.settings.id_column
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for unit in plan.units:
+            filesystem, path = resolve(unit.path, Path())
+            with ParquetShard(filesystem, path, unit.name) as shard:
+                for group in unit.row_groups:
+                    table = shard.read([column], range(group, group + 1))
+                    ids = table.column(0).cast(pa.large_string())
+                    yield from pa.table({"id": ids}).to_batches()
+
+    reader = pa.RecordBatchReader.from_batches(
+        pa.schema([("id", pa.large_string())]), batches()
+    )
+    with duckdb.connect() as connection:
+        connection.execute("SET temp_directory = $1", [str(scratch / "scratch")])
+        connection.execute("SET memory_limit = '512MB'")
+        connection.register("ids", reader)
+        found = connection.sql("SELECT id FROM ids WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1")
+        return found.pl()["id"]
