@@ -63,7 +63,7 @@ class Expected:
     eligible: bool
     reason: str
     reasons: list[str] | None
-    purge: tuple[str, datetime] | None
+    purge: tuple[str, datetime | None] | None
     states_purge: bool
 
 
@@ -139,11 +139,12 @@ def _row(given: Row, blank: Row, where: str) -> Row:
 def _expected(given: Row, where: str) -> Expected:
     _only(given, {"eligible", "reason", "reasons", "purge"}, f"{where}: expect")
     purge = given.get("purge")
+    deadline = purge["deadline"] if purge else None
     return Expected(
         eligible=given["eligible"],
         reason=given["reason"],
         reasons=given.get("reasons"),
-        purge=None if purge is None else (purge["reason"], parse_time(purge["deadline"])),
+        purge=(purge["reason"], parse_time(deadline) if deadline else None) if purge else None,
         states_purge="purge" in given,
     )
 
