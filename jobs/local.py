@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import shutil
@@ -34,8 +35,9 @@ from ..connectors.manifest import (
 from ..connectors.staged import sweep
 from ..filters.decide import Judge
 from ..filters.errors import OutputError
+from .policies import load_policy
 from .plan import Plan, Unit, make_plan, output_folders, versions
-from .report import write_report
+from .report import because, write_report
 from .shard import Context, failed, process
 from .spec import Job, load_job
 from .subjects import duplicate_ids, unmatched_subjects
@@ -88,9 +90,29 @@ class Summary:
     manifest_sha256: str
     as_of: datetime
     unreadable: tuple[tuple[str, str], ...] = ()
-    eligible_reasons: frozenset[str] = frozenset()
+    why: dict[str, str] = field(default_factory=dict)
+    permits: tuple[str, ...] = ()
     warnings: tuple[str, ...] = field(default=())
     done_before: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Give what `--json` prints."""
+        names = (
+            "rows_in",
+            "eligible",
+            "excluded",
+            "shards",
+            "shards_unreadable",
+            "reasons",
+            "purge",
+            "seconds",
+            "output",
+            "manifest_sha256",
+        )
+        data: dict[str, Any] = {name: getattr(self, name) for name in names}
+        data["as_of"] = self.as_of.isoformat()
+        data["unreadable"] = [name for name, _ in self.unreadable]
+        return data
 
 
 def run(
@@ -284,7 +306,8 @@ def _finish(plan: Plan, output: Path, audit: Path, results: list[UnitResult]) ->
         manifest_sha256=manifest.sha256,
         as_of=plan.policy.as_of,
         unreadable=tuple(bad),
-        eligible_reasons=frozenset(r.rule.id for r in plan.policy.permits),
+        why=because(policy),
+        permits=tuple(rule.id for rule in policy.permits),
         warnings=plan.warnings,
     )
     write_report(output, facts, manifest.sha256)
@@ -295,8 +318,6 @@ def _done_before(job: Job, output: Path, state: RunState) -> Summary:
     facts = read_manifest(output)
     if facts is None:
         raise OutputError(str(output), "the manifest of a finished run is gone", "use --fresh")
-    import hashlib
-
     totals = facts["totals"]
     digest = hashlib.sha256((output / "manifest.json").read_bytes()).hexdigest()
     return Summary(
@@ -312,6 +333,8 @@ def _done_before(job: Job, output: Path, state: RunState) -> Summary:
         manifest_sha256=digest,
         as_of=datetime.fromisoformat(state.as_of),
         unreadable=tuple((name, "") for name in facts["unreadable"]),
+        why=because(load_policy(job.policy, job.base)),
+        permits=tuple(facts["policy"]["permits"]),
         done_before=True,
     )
 

@@ -1,13 +1,35 @@
-"""report.html: a run at a glance, in one file, without a script or a network."""
+"""A run at a glance: `report.html`, one file without script or network, and the closing table."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.console import Console
+from rich.table import Table
 
 from ..connectors.staged import StagedFile
+from ..filters.policy import Policy
+
+if TYPE_CHECKING:
+    from .local import Summary
+
+_INPUT: Final = {
+    "input:missing-record_id": "the record has no id",
+    "input:unknown-surface": "nobody knows where the record came from",
+    "input:unknown-part": "nobody knows which part of an exchange this is",
+    "input:missing-user_id": "a consumer record names no user",
+    "input:missing-org_id": "an API record names no organisation",
+    "input:missing-submitted_at": "an API record has no time",
+    "input:missing-file_id": "a file's record names no file",
+    "input:implausible-time": "the time lies before the policy's earliest, or after as_of",
+    "input:contradiction": "a public or licensed record names an account, endpoint or model",
+    "input:unresolved-parents": "made from other records, which this run has not looked at",
+    "input:duplicate-record_id": "two records have this id, so it names neither",
+    "no-permit": "no rule permits it",
+}
 
 _PAGE: Final = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>corpusgate: {title}</title>
@@ -84,3 +106,40 @@ def _permits(facts: Mapping[str, Any]) -> frozenset[str]:
 def _sorted(reasons: Mapping[str, int], permits: frozenset[str]) -> list[tuple[str, int]]:
     """List what was kept first, then what was dropped, each by number."""
     return sorted(reasons.items(), key=lambda item: (item[0] not in permits, -item[1], item[0]))
+
+
+def because(policy: Policy) -> dict[str, str]:
+    """Say for each reason, in one line, why it is one."""
+    rules = {rule.id: rule.because for rule in policy.forbids + policy.permits}
+    unknown = {f"{rule.id}?": f"unknown whether {rule.because}" for rule in policy.forbids}
+    return _INPUT | rules | unknown
+
+
+def render_summary(summary: Summary) -> None:
+    """Print the closing table: what was kept and what was dropped, by reason."""
+    console = Console(highlight=False)
+    if summary.done_before:
+        console.print(f"done as of {summary.as_of:%Y-%m-%dT%H:%M:%SZ}; --fresh starts anew\n")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("reason", no_wrap=True)
+    table.add_column("records", justify="right", no_wrap=True)
+    table.add_column("share", justify="right", no_wrap=True)
+    table.add_column("because", overflow="fold")
+    total = max(summary.rows_in, 1)
+    for title, count, wanted in (
+        ("released", summary.eligible, True),
+        ("excluded", summary.excluded, False),
+    ):
+        table.add_row(f"[bold]{title}[/]", f"[bold]{count:,}[/]", f"[bold]{count / total:.1%}[/]", "")
+        for reason, number in _sorted(summary.reasons, frozenset(summary.permits)):
+            if (reason in summary.permits) is wanted:
+                row = (f"{number:,}", f"{number / total:.1%}", summary.why.get(reason, ""))
+                table.add_row(f"  {reason}", *row)
+        table.add_section()
+    console.print(table)
+    speed = f" in {summary.seconds:.1f} s" if summary.seconds else ""
+    console.print(f"{summary.rows_in:,} records in {summary.shards:,} shards{speed},", end=" ")
+    console.print(f"as of {summary.as_of:%Y-%m-%dT%H:%M:%SZ}. {summary.purge:,} are due for deletion.")
+    for name, error in summary.unreadable:
+        console.print(f"unreadable: {name}: {error}", markup=False)
+    console.print(f"{summary.output}/report.html  manifest {summary.manifest_sha256}", markup=False)

@@ -146,7 +146,7 @@ class Job(_Spec):
         Register locations stay out: what a register holds counts, not where it lies, and a
         location may hold a password.
         """
-        data = self.model_dump(exclude_none=True, exclude={"registers", "output": {"path", "audit"}})
+        data = self.model_dump(exclude_none=True, exclude={"registers": True, "output": {"path", "audit"}})
         return json.loads(json.dumps(data))  # type: ignore[no-any-return]
 
 
