@@ -25,9 +25,10 @@ if TYPE_CHECKING:
         UnitError,
     )
     from .filters.policy import Policy
-    from .jobs.local import Summary, run
+    from .jobs.local import run
     from .jobs.policies import load_policy
     from .jobs.registers import Registers
+    from .jobs.summary import Summary
 
 __version__ = "0.1.0"
 
@@ -57,7 +58,7 @@ _HOMES = {
     "RegisterError": ".filters.errors",
     "Registers": ".jobs.registers",
     "SchemaError": ".filters.errors",
-    "Summary": ".jobs.local",
+    "Summary": ".jobs.summary",
     "UnitError": ".filters.errors",
     "decide": ".filters.decide",
     "load_policy": ".jobs.policies",

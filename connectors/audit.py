@@ -19,24 +19,22 @@ UNITS: Final = "units"
 SHARDS: Final = "shards.parquet"
 
 _WRITTEN: Final = pl.Struct({"path": pl.String, "bytes": pl.Int64, "sha256": pl.String})
-SHARD_SCHEMA: Final = pl.Schema(
-    {
-        "shard": pl.String,
-        "part": pl.Int64,
-        "parts": pl.Int64,
-        "input_bytes": pl.Int64,
-        "input_sha256": pl.String,
-        "row_offset": pl.Int64,
-        "rows": pl.Int64,
-        "eligible": pl.Int64,
-        "excluded": pl.Int64,
-        "purge": pl.Int64,
-        "released": _WRITTEN,
-        "decisions": _WRITTEN,
-        "purge_list": _WRITTEN,
-        "error": pl.String,
-    }
-)
+SHARD_SCHEMA: Final[dict[str, Any]] = {
+    "shard": pl.String,
+    "part": pl.Int64,
+    "parts": pl.Int64,
+    "input_bytes": pl.Int64,
+    "input_sha256": pl.String,
+    "row_offset": pl.Int64,
+    "rows": pl.Int64,
+    "eligible": pl.Int64,
+    "excluded": pl.Int64,
+    "purge": pl.Int64,
+    "released": _WRITTEN,
+    "decisions": _WRITTEN,
+    "purge_list": _WRITTEN,
+    "error": pl.String,
+}
 
 
 @dataclass(frozen=True)

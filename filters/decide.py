@@ -80,13 +80,14 @@ def decide(
             raise TypeError
         registers.match_ids(id_kinds(narrow.schema))
         verdict = judge(narrow).select(*VERDICT).to_arrow()
-        table = frame
+        table: pa.Table = frame
         for name in VERDICT:
             table = table.append_column(name, verdict[name])
         return table
     _no_clash(frame.columns)
     registers.match_ids(id_kinds(frame.schema))
-    return frame.hstack(judge(frame).select(*VERDICT))
+    decided: pl.DataFrame = frame.hstack(judge(frame).select(*VERDICT))
+    return decided
 
 
 def bind(
@@ -101,9 +102,7 @@ def bind(
         faults.append(Fault("for_org", what, "name the one organisation whose model it is"))
     moment = datetime.min.replace(tzinfo=UTC)
     try:
-        moment = parse_time(as_of) if isinstance(as_of, str) else as_of.astimezone(UTC)
-        if isinstance(as_of, datetime) and as_of.tzinfo is None:
-            raise ValueError
+        moment = parse_time(as_of if isinstance(as_of, str) else as_of.isoformat())
     except ValueError:
         fix = "write 2023-08-01T00:00:00Z"
         faults.append(Fault("as_of", "no time with an offset", fix))

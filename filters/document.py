@@ -30,9 +30,9 @@ class Document:
     faults: tuple[Fault, ...] = ()
 
     def position(self, path: Path) -> str:
-        """Give `line:column` of a path, or of its nearest ancestor that stands in the file.
+        r"""Give `line:column` of a path, or of its nearest ancestor that stands in the file.
 
-        >>> parse_document("a:\\n  b: 1").position(("a", "b", "c"))
+        >>> parse_document("a:\n  b: 1").position(("a", "b", "c"))
         '2:3'
         """
         for end in range(len(path), -1, -1):
@@ -91,13 +91,13 @@ class _Builder:
 
 
 def parse_document(text: str) -> Document:
-    """Read one YAML document.
+    r"""Read one YAML document.
 
     Faults of form stand in `faults`; with a syntax error `data` is None.
 
-    >>> parse_document("cutoff: 2023-03-01T00:00:00Z\\nanswer: yes").data
+    >>> parse_document("cutoff: 2023-03-01T00:00:00Z\nanswer: yes").data
     {'cutoff': '2023-03-01T00:00:00Z', 'answer': 'yes'}
-    >>> [str(fault) for fault in parse_document("a: 1\\na: 2").faults]
+    >>> [str(fault) for fault in parse_document("a: 1\na: 2").faults]
     ['2:1 a: this key stands here twice. Write each key once, in full']
     """
     try:

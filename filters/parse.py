@@ -185,11 +185,12 @@ class _Walker:
         """Walk a node that must be boolean; go on behind a fault, to find the others too."""
         try:
             item = self.walk(node)
-            if item.type is not Type.BOOLEAN:
-                what = f"a {item.type} where TRUE or FALSE is wanted"
-                raise _RefusedError(what, "compare it with something", node)
         except _RefusedError as refused:
             self.refuse(refused)
+            return TRUE
+        if item.type is not Type.BOOLEAN:
+            what = f"a {item.type} where TRUE or FALSE is wanted"
+            self.refuse(_RefusedError(what, "compare it with something", node))
             return TRUE
         return item
 

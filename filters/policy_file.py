@@ -130,7 +130,11 @@ def model_faults(error: ValidationError, document: Document) -> Iterator[Fault]:
 
 
 def _nearest(path: tuple[str | int, ...]) -> str:
-    models = {"parameters": ParameterFile, "forbid": RuleFile, "permit": RuleFile}
+    models: dict[str, type[BaseModel]] = {
+        "parameters": ParameterFile,
+        "forbid": RuleFile,
+        "permit": RuleFile,
+    }
     model = models.get(str(path[0]), PolicyFile) if len(path) > 1 else PolicyFile
     return suggest(str(path[-1]), model.model_fields)
 
@@ -206,12 +210,19 @@ def _rules(
         path = (effect, index)
         if not file.id:
             continue
-        when = _expression(file.when, names, (*path, "when"), Type.BOOLEAN, document, faults)
+        when = _expression(
+            file.when, names, (*path, "when"), wanted=Type.BOOLEAN, document=document, faults=faults
+        )
         deadline = None
         if file.purge is not None:
             place = (*path, "purge", "deadline")
             deadline = _expression(
-                file.purge.deadline, names, place, Type.TIMESTAMP, document, faults
+                file.purge.deadline,
+                names,
+                place,
+                wanted=Type.TIMESTAMP,
+                document=document,
+                faults=faults,
             )
         faults += _rule_faults(effect, file, path, document)
         rules.append(
@@ -234,6 +245,7 @@ def _expression(
     text: str,
     names: Names,
     path: tuple[str | int, ...],
+    *,
     wanted: Type,
     document: Document,
     faults: list[Fault],

@@ -135,8 +135,9 @@ class RegisterSet:
         """Refuse registers whose subjects the corpus cannot be asked for.
 
         `kinds` maps each provenance column that the corpus has to the type its ids are stored
-        in, None where it stores none. Raises RegisterError for a subject kind whose column is not there, and for ids of
-        another type than the corpus's: neither would ever match, which looks like a clean record.
+        in, None where it stores none. Raises RegisterError for a subject kind whose column is
+        not there, and for ids of another type than the corpus's: neither would ever match, which
+        looks like a clean record.
         """
         for name, register in self.given().items():
             for kind in sorted(register.kinds()):
@@ -169,7 +170,7 @@ def make_register(
 
     Times may be zoned timestamps or ISO 8601 strings with an offset, flags booleans, 0 and 1 or
     `true` and `false`, lists may be JSON text; other columns are left out. Raises RegisterError
-    for a missing column, and for a row without a subject, choice, flag or time, or with an unknown one.
+    for a missing column, and for a row whose subject, choice, flag or time is missing or unknown.
 
     >>> make_register("accounts", pl.DataFrame({"org_id": ["a"], "plan": ["free"], "baa": [False],
     ...     "zero_retention": [False], "effective_at": ["2020-01-01T00:00:00Z"]})).frame.height
@@ -289,7 +290,8 @@ def _times(raw: pl.Series, where: str) -> pl.Series:
     if isinstance(dtype, pl.String):
         return parse_times(raw)
     what = f"`{raw.name}` is {dtype}, a time without a zone"
-    fix = f"store zoned timestamps, or say which: {where}.columns.{raw.name}: {{column: …, timezone: UTC}}"
+    zone = f"{where}.columns.{raw.name}: {{column: …, timezone: UTC}}"
+    fix = f"store zoned timestamps, or say which zone: {zone}"
     raise RegisterError(where, what, fix)
 
 

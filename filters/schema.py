@@ -57,7 +57,7 @@ PROVENANCE: Final[dict[str, Type]] = {
     "license_ends_at": Type.TIMESTAMP,
     "region": Type.STRING,
 }
-"""Columns a job maps from its corpus. Times are timestamp[us, UTC]; `parent_ids` is list<string>."""
+"""Columns a job maps from its corpus. Times are timestamp[us, UTC], `parent_ids` is a list."""
 
 REQUIRED: Final = ("record_id", "surface")
 TIMES: Final = ("submitted_at", "license_ends_at")
@@ -146,8 +146,10 @@ INPUT_RULES: Final[tuple[tuple[str, str], ...]] = (
     ("implausible-time", "submitted_at < $earliest OR submitted_at > $as_of"),
     (
         "contradiction",
-        "surface IN ('public_web', 'licensed') AND (org_id IS NOT NULL OR user_id IS NOT NULL"
-        " OR end_user_id IS NOT NULL OR endpoint IS NOT NULL OR model IS NOT NULL)",
+        (
+            "surface IN ('public_web', 'licensed') AND (org_id IS NOT NULL OR user_id IS NOT NULL"
+            " OR end_user_id IS NOT NULL OR endpoint IS NOT NULL OR model IS NOT NULL)"
+        ),
     ),
     ("unresolved-parents", "has_parents"),
     ("duplicate-record_id", "duplicate_id"),

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, cast
 
 import polars as pl
 
@@ -25,6 +25,7 @@ from .schema import API_SURFACES, CONSENT_SUBJECTS, DERIVED, SUBJECTS, SURFACES
 from .to_polars import DTYPES
 
 _TICK: Final = timedelta(microseconds=1)
+_TRAINABLE, _UNKNOWN, _BUSINESS = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,7 @@ def _laned(events: pl.DataFrame) -> Consent:
 
 
 def _own(rows: pl.DataFrame, column: str, events: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
-    """Number the unit's subjects and keep only their events, both under that number.
+    """Give a number to each of the unit's subjects, and keep only their events under it.
 
     Millions of events become the few that this unit can meet; what follows joins on integers.
     """
@@ -233,18 +234,20 @@ def _as_of(left: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
 def _prepare_accounts(register: Register | None, policy: BoundPolicy) -> pl.DataFrame | None:
     """Reduce accounts to one row per organisation and instant; the stricter of each wins.
 
-    `rank` orders plans: 0 trainable, 1 unknown, 2 business.
+    `rank` says how strict a plan is: trainable, unknown, business.
     """
     if register is None:
         return None
-    values = policy.policy.value
-    trainable, business = values("trainable_plans"), values("business_plans")
+    trainable, business = (
+        list(cast("tuple[str, ...]", policy.policy.value(name)))
+        for name in ("trainable_plans", "business_plans")
+    )
     rank = (
-        pl.when(pl.col("plan").is_in(list(business or ())))
-        .then(2)
-        .when(pl.col("plan").is_in(list(trainable or ())))
-        .then(0)
-        .otherwise(1)
+        pl.when(pl.col("plan").is_in(business))
+        .then(_BUSINESS)
+        .when(pl.col("plan").is_in(trainable))
+        .then(_TRAINABLE)
+        .otherwise(_UNKNOWN)
     )
     return (
         register.frame.lazy()
@@ -266,8 +269,8 @@ def _account_state(rows: pl.DataFrame, accounts: pl.DataFrame) -> list[pl.Series
     left = pl.DataFrame({"at": rows["at"], "key": subject})
     events = events.rename({"subject": "key"})
     last = events.group_by("key").agg(
-        pl.col("at").filter(pl.col("rank") == 2).max().alias("business_at"),
-        pl.col("at").filter(pl.col("rank") == 1).max().alias("unknown_at"),
+        pl.col("at").filter(pl.col("rank") == _BUSINESS).max().alias("business_at"),
+        pl.col("at").filter(pl.col("rank") == _UNKNOWN).max().alias("unknown_at"),
         pl.col("at").filter("baa").max().alias("baa_at"),
     )
     joined = _as_of(left, events).join(last, on="key", how="left", maintain_order="left")
@@ -278,11 +281,11 @@ def _account_state(rows: pl.DataFrame, accounts: pl.DataFrame) -> list[pl.Series
         return (pl.col(column).is_not_null() & later).fill_null(value=False)
 
     rank = pl.col("rank")
-    unknown = rank.is_null() | (rank == 1) | since("unknown_at")
+    unknown = rank.is_null() | (rank == _UNKNOWN) | since("unknown_at")
     return joined.select(
         "plan",
         "zero_retention",
-        pl.when((rank == 2).fill_null(value=False) | since("business_at"))
+        pl.when((rank == _BUSINESS).fill_null(value=False) | since("business_at"))
         .then(pl.lit(value=True))
         .when(~unknown)
         .then(pl.lit(value=False))

@@ -60,11 +60,13 @@ def identifier(name: str) -> str:
 
 
 _RESERVED = frozenset(
-    "all and any array as asc both case cast check collate column constraint create default"
-    " desc distinct do else end except false fetch for foreign from grant group having in"
-    " initially intersect into lambda leading limit not null offset on only or order pivot"
-    " placing primary qualify references returning select show some summarize symmetric table"
-    " then to trailing true union unique unpivot using variadic when where window with".split()
+    """
+    all and any array as asc both case cast check collate column constraint create default desc
+    distinct do else end except false fetch for foreign from grant group having in initially
+    intersect into lambda leading limit not null offset on only or order pivot placing primary
+    qualify references returning select show some summarize symmetric table then to trailing true
+    union unique unpivot using variadic when where window with
+    """.split()  # noqa: SIM905 - a list of this length is easier to read as words
 )
 
 

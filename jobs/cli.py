@@ -76,15 +76,18 @@ def run(
     An unfinished run is resumed. The summary goes to stdout, everything else to stderr.
     """
     from .local import run as run_job
+    from .policies import load_policy
     from .progress import watch
-    from .report import render_summary
+    from .report import because, render_summary
+    from .spec import load_job
 
+    spec = load_job(job)
     with watch(quiet=quiet) as progress:
-        summary = run_job(job, fresh=fresh, workers=workers, progress=progress)
+        summary = run_job(spec, fresh=fresh, workers=workers, progress=progress)
     if as_json:
         typer.echo(json.dumps(summary.as_json()))
     elif not quiet:
-        render_summary(summary)
+        render_summary(summary, because(load_policy(spec.policy, spec.base)))
     raise typer.Exit(INCOMPLETE if summary.shards_unreadable else DONE)
 
 
@@ -94,7 +97,10 @@ def plan(job: JobFile, *, as_json: Json = False) -> None:
     from .describe import describe_plan, render_plan
 
     facts = describe_plan(job)
-    _ = typer.echo(json.dumps(facts)) if as_json else render_plan(facts)
+    if as_json:
+        typer.echo(json.dumps(facts))
+    else:
+        render_plan(facts)
 
 
 @app.command(epilog="Example: corpusgate explain job.yaml --record web-000017")
@@ -108,7 +114,10 @@ def explain(
     from .explain import explain_record, render_explanation
 
     facts = explain_record(job, record)
-    _ = typer.echo(json.dumps(facts)) if as_json else render_explanation(facts)
+    if as_json:
+        typer.echo(json.dumps(facts))
+    else:
+        render_explanation(facts)
 
 
 @app.command(epilog="Example: corpusgate init corpus/ > job.yaml")
@@ -142,7 +151,10 @@ def policy_show(
     from .policies import load_policy
 
     facts = describe_policy(load_policy(name))
-    _ = typer.echo(json.dumps(facts)) if as_json else render_policy(facts)
+    if as_json:
+        typer.echo(json.dumps(facts))
+    else:
+        render_policy(facts)
 
 
 @policy_app.command("check", epilog="Example: corpusgate policy check my-policy.yaml")

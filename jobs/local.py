@@ -1,29 +1,28 @@
 """The runner on one machine: threads over units, resuming what is done.
 
-    plan ─▶ lock ─▶ keep finished units, drop stale ones ─▶ process the rest ─▶ manifest
+plan ─▶ lock ─▶ keep finished units, drop stale ones ─▶ process the rest ─▶ manifest
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import shutil
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from filelock import FileLock, Timeout
 
 from ..connectors.audit import UnitResult, committed, open_audit, withdraw, write_shards
 from ..connectors.manifest import (
+    MANIFEST,
     OURS,
     RunState,
     check_ours,
@@ -35,12 +34,12 @@ from ..connectors.manifest import (
 from ..connectors.staged import sweep
 from ..filters.decide import Judge
 from ..filters.errors import OutputError
-from .policies import load_policy
-from .plan import Plan, Unit, make_plan, output_folders, versions
-from .report import because, write_report
+from .plan import Plan, Unit, make_plan, output_folders
+from .report import write_report
 from .shard import Context, failed, process
 from .spec import Job, load_job
 from .subjects import duplicate_ids, unmatched_subjects
+from .summary import Summary, manifest_facts, summarise
 
 
 class Progress(Protocol):
@@ -69,52 +68,6 @@ class Silent:
         """Say nothing."""
 
 
-@dataclass(frozen=True)
-class Summary:
-    """What a run came to. Records are counted in readable shards only.
-
-    `reasons` counts each record's first reason: permits for eligible records, rules and
-    `input:…` for excluded ones. `seconds` is wall time. `done_before` is TRUE where a finished
-    run was found and nothing was done.
-    """
-
-    rows_in: int
-    eligible: int
-    excluded: int
-    shards: int
-    shards_unreadable: int
-    reasons: dict[str, int]
-    purge: int
-    seconds: float
-    output: str
-    manifest_sha256: str
-    as_of: datetime
-    unreadable: tuple[tuple[str, str], ...] = ()
-    why: dict[str, str] = field(default_factory=dict)
-    permits: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = field(default=())
-    done_before: bool = False
-
-    def as_json(self) -> dict[str, Any]:
-        """Give what `--json` prints."""
-        names = (
-            "rows_in",
-            "eligible",
-            "excluded",
-            "shards",
-            "shards_unreadable",
-            "reasons",
-            "purge",
-            "seconds",
-            "output",
-            "manifest_sha256",
-        )
-        data: dict[str, Any] = {name: getattr(self, name) for name in names}
-        data["as_of"] = self.as_of.isoformat()
-        data["unreadable"] = [name for name, _ in self.unreadable]
-        return data
-
-
 def run(
     job: Job | str | Path,
     *,
@@ -136,7 +89,7 @@ def run(
     check_ours(output)
     before = None if fresh else read_run_state(output)
     if before and before.state == "finished" and spec.moment is None:
-        return _done_before(spec, output, before)
+        return _done_before(spec, output)
     as_of = spec.moment or (
         datetime.fromisoformat(before.as_of) if before and before.default_as_of else started_at
     )
@@ -152,12 +105,12 @@ def run(
         state = RunState(
             "running", as_of.isoformat(), spec.moment is None, plan.digest, started_at.isoformat()
         )
-        (output / "manifest.json").unlink(missing_ok=True)
+        (output / MANIFEST).unlink(missing_ok=True)
         write_run_state(output, state)
         results = _work(plan, output, audit, count, watcher)
         summary = _finish(plan, output, audit, results)
         seconds = time.perf_counter() - begun
-        megabytes = sum(unit.size for unit in _files(plan.units)) / 1e6
+        megabytes = sum(item.size for item in plan.inputs) / 1e6
         write_run_state(
             output,
             replace(
@@ -235,108 +188,19 @@ def _parallel(
 def _finish(plan: Plan, output: Path, audit: Path, results: list[UnitResult]) -> Summary:
     """Write what describes the whole run, the manifest last."""
     shards = write_shards(audit, results)
-    readable = [result for result in results if result.rows is not None]
-    bad = sorted((r.shard, str(r.error)) for r in results if r.rows is None)
-    reasons: Counter[str] = Counter()
-    surfaces: dict[str, Counter[str]] = {}
-    for result in readable:
-        for surface, _, reason, count in result.counts:
-            reasons[reason] += count
-            surfaces.setdefault(surface, Counter())[reason] += count
-    totals = {
-        "shards": len({result.shard for result in results}),
-        "shards_unreadable": len({name for name, _ in bad}),
-        "units": len(results),
-        "rows_in": sum(result.rows or 0 for result in readable),
-        "eligible": sum(result.eligible or 0 for result in readable),
-        "excluded": sum(result.excluded or 0 for result in readable),
-        "purge": sum(result.purge or 0 for result in readable),
-        "reasons": dict(sorted(reasons.items())),
-        "surfaces": {name: dict(sorted(c.items())) for name, c in sorted(surfaces.items())},
-    }
-    if totals["rows_in"] != totals["eligible"] + totals["excluded"]:
-        raise OutputError(str(output), "rows in are not eligible + excluded", "report this")
-    policy = plan.policy.policy
-    unmatched = unmatched_subjects(plan.registers, audit, readable)
-    facts: dict[str, Any] = {
-        "job": plan.job.settings(),
-        "purpose": plan.policy.purpose,
-        "for_org": plan.policy.for_org,
-        "as_of": plan.policy.as_of.isoformat(),
-        "policy": {
-            "name": policy.name,
-            "version": policy.version,
-            "fingerprint": policy.fingerprint,
-            "permits": [rule.id for rule in policy.permits],
-            "parameters": policy.canonical()["parameters"],
-            "text": policy.text,
-        },
-        "assertions": {
-            name: source.constant
-            for name, source in plan.settings.sources.items()
-            if source.constant is not None
-        },
-        "registers": {
-            name: {
-                "rows": register.frame.height,
-                "digest": register.digest,
-                "snapshot_at": register.snapshot_at and register.snapshot_at.isoformat(),
-                "source": register.source,
-                "subjects_unmatched": unmatched.get(name, 0),
-            }
-            for name, register in plan.registers.given().items()
-        },
-        "pii": plan.job.pii,
-        "versions": versions(),
-        "totals": totals,
-        "unreadable": [name for name, _ in bad[:100]],
-        "shards": {"path": f"audit/{shards.path}", "bytes": shards.bytes, "sha256": shards.sha256},
-    }
-    manifest = write_manifest(output, facts)
-    summary = Summary(
-        rows_in=totals["rows_in"],
-        eligible=totals["eligible"],
-        excluded=totals["excluded"],
-        shards=totals["shards"],
-        shards_unreadable=totals["shards_unreadable"],
-        reasons=totals["reasons"],
-        purge=totals["purge"],
-        seconds=0.0,
-        output=plan.job.output.path,
-        manifest_sha256=manifest.sha256,
-        as_of=plan.policy.as_of,
-        unreadable=tuple(bad),
-        why=because(policy),
-        permits=tuple(rule.id for rule in policy.permits),
-        warnings=plan.warnings,
-    )
-    write_report(output, facts, manifest.sha256)
-    return summary
+    unmatched = unmatched_subjects(plan.registers, audit, results)
+    facts = manifest_facts(plan, results, shards, unmatched)
+    write_manifest(output, facts)
+    summary = summarise(facts, output, plan.job.output.path)
+    write_report(output, facts, summary.manifest_sha256)
+    return replace(summary, warnings=plan.warnings)
 
 
-def _done_before(job: Job, output: Path, state: RunState) -> Summary:
+def _done_before(job: Job, output: Path) -> Summary:
     facts = read_manifest(output)
     if facts is None:
         raise OutputError(str(output), "the manifest of a finished run is gone", "use --fresh")
-    totals = facts["totals"]
-    digest = hashlib.sha256((output / "manifest.json").read_bytes()).hexdigest()
-    return Summary(
-        rows_in=totals["rows_in"],
-        eligible=totals["eligible"],
-        excluded=totals["excluded"],
-        shards=totals["shards"],
-        shards_unreadable=totals["shards_unreadable"],
-        reasons=totals["reasons"],
-        purge=totals["purge"],
-        seconds=0.0,
-        output=job.output.path,
-        manifest_sha256=digest,
-        as_of=datetime.fromisoformat(state.as_of),
-        unreadable=tuple((name, "") for name in facts["unreadable"]),
-        why=because(load_policy(job.policy, job.base)),
-        permits=tuple(facts["policy"]["permits"]),
-        done_before=True,
-    )
+    return replace(summarise(facts, output, job.output.path), done_before=True)
 
 
 def _drop_stale(output: Path, audit: Path, done: dict[str, UnitResult], keys: set[str]) -> None:
@@ -384,9 +248,3 @@ def _locked(output: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _files(units: Iterable[Unit]) -> list[Unit]:
-    return [unit for unit in units if unit.part == 0]
-
-

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any, Final
 
 from ..connectors.jsonl import is_jsonl, jsonl_digest
 from ..connectors.parquet import ParquetShard
@@ -26,6 +25,9 @@ from ..filters.registers import RegisterSet
 from .policies import load_policy
 from .registers import Registers
 from .spec import Job
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 ENGINES: Final = ("polars", "pyarrow", "sqlglot")
 
@@ -115,7 +117,9 @@ class Settings:
         for key, names in (("keep", self.keep), ("keep_raw", self.keep_raw)):
             for name in names:
                 if name not in schema.names:
-                    raise SchemaError(f"input.{key}", f"there is no column `{name}`", "leave it out")
+                    raise SchemaError(
+                        f"input.{key}", f"there is no column `{name}`", "leave it out"
+                    )
                 if key == "keep" and name not in wanted and holds_text(schema.field(name).type):
                     fix = "list it under keep_raw to release it as it is"
                     raise SchemaError(f"input.{key}", f"`{name}` holds text", fix)
@@ -249,7 +253,8 @@ def _freshness(job: Job, registers: RegisterSet, as_of: datetime) -> Iterator[st
                 raise RegisterError(where, what, fix)
             yield f"{where}: {what}. {fix[0].upper()}{fix[1:]}"
         elif age is not None and register.snapshot_at < as_of - age:
-            what = f"taken {register.snapshot_at:%Y-%m-%dT%H:%M:%SZ}, older than {job.max_register_age}"
+            taken = f"{register.snapshot_at:%Y-%m-%dT%H:%M:%SZ}"
+            what = f"taken {taken}, older than {job.max_register_age} before as_of"
             raise RegisterError(where, what, "take it anew")
 
 
@@ -327,7 +332,7 @@ def _ranges(item: InputFile, shard: ParquetShard, limit: int) -> Iterator[Unit]:
         total += size
     cuts.append(len(shard.row_group_rows))
     offset = 0
-    for part, (start, stop) in enumerate(zip(cuts, cuts[1:], strict=False)):
+    for part, (start, stop) in enumerate(pairwise(cuts)):
         rows = sum(shard.row_group_rows[start:stop])
         yield Unit(
             item.name,

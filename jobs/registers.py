@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import polars as pl
-import pyarrow as pa
 
 from ..connectors.registers import read_register
 from ..filters.errors import RegisterError
@@ -22,7 +22,10 @@ from ..filters.registers import (
     make_register,
 )
 
-Table = pl.DataFrame | pl.LazyFrame | pa.Table | str | Path
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Table: TypeAlias = "pl.DataFrame | pl.LazyFrame | pa.Table | str | Path"
 
 
 class Registers(RegisterSet):
@@ -42,7 +45,7 @@ class Registers(RegisterSet):
     ['consent', 'deletions']
     """
 
-    def __init__(  # noqa: PLR0913 - four registers, and what is said of them
+    def __init__(
         self,
         consent: Table | None = None,
         accounts: Table | None = None,

@@ -14,7 +14,7 @@ from ..connectors.staged import StagedFile
 from ..filters.policy import Policy
 
 if TYPE_CHECKING:
-    from .local import Summary
+    from .summary import Summary
 
 _INPUT: Final = {
     "input:missing-record_id": "the record has no id",
@@ -34,7 +34,8 @@ _INPUT: Final = {
 _PAGE: Final = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>corpusgate: {title}</title>
 <style>
-body{{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}}
+body{{font:15px/1.5 system-ui,sans-serif;color:#222}}
+body{{max-width:60rem;margin:2rem auto;padding:0 1rem}}
 table{{border-collapse:collapse;width:100%;margin:1rem 0}}
 th,td{{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #ddd}}
 td.n,th.n{{text-align:right;font-variant-numeric:tabular-nums}}
@@ -115,8 +116,8 @@ def because(policy: Policy) -> dict[str, str]:
     return _INPUT | rules | unknown
 
 
-def render_summary(summary: Summary) -> None:
-    """Print the closing table: what was kept and what was dropped, by reason."""
+def render_summary(summary: Summary, why: Mapping[str, str]) -> None:
+    """Print the closing table: what was kept and what was dropped, by reason, and why."""
     console = Console(highlight=False)
     if summary.done_before:
         console.print(f"done as of {summary.as_of:%Y-%m-%dT%H:%M:%SZ}; --fresh starts anew\n")
@@ -130,16 +131,20 @@ def render_summary(summary: Summary) -> None:
         ("released", summary.eligible, True),
         ("excluded", summary.excluded, False),
     ):
-        table.add_row(f"[bold]{title}[/]", f"[bold]{count:,}[/]", f"[bold]{count / total:.1%}[/]", "")
+        table.add_row(
+            f"[bold]{title}[/]", f"[bold]{count:,}[/]", f"[bold]{count / total:.1%}[/]", ""
+        )
         for reason, number in _sorted(summary.reasons, frozenset(summary.permits)):
             if (reason in summary.permits) is wanted:
-                row = (f"{number:,}", f"{number / total:.1%}", summary.why.get(reason, ""))
+                row = (f"{number:,}", f"{number / total:.1%}", why.get(reason, ""))
                 table.add_row(f"  {reason}", *row)
         table.add_section()
     console.print(table)
     speed = f" in {summary.seconds:.1f} s" if summary.seconds else ""
     console.print(f"{summary.rows_in:,} records in {summary.shards:,} shards{speed},", end=" ")
-    console.print(f"as of {summary.as_of:%Y-%m-%dT%H:%M:%SZ}. {summary.purge:,} are due for deletion.")
-    for name, error in summary.unreadable:
+    console.print(
+        f"as of {summary.as_of:%Y-%m-%dT%H:%M:%SZ}. {summary.purge:,} are due for deletion."
+    )
+    for name, error in summary.unreadable.items():
         console.print(f"unreadable: {name}: {error}", markup=False)
     console.print(f"{summary.output}/report.html  manifest {summary.manifest_sha256}", markup=False)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -64,9 +64,7 @@ def process(unit: Unit, key: str, context: Context) -> UnitResult:
     committed, so that the next run tries again. Raises OSError where the output cannot be
     written.
     """
-    base = UnitResult(
-        unit.name, unit.part, unit.parts, unit.size, unit.digest, unit.row_offset
-    )
+    base = UnitResult(unit.name, unit.part, unit.parts, unit.size, unit.digest, unit.row_offset)
     try:
         with opened(unit, context) as shard:
             result = _released(unit, shard, base, context)
@@ -79,15 +77,7 @@ def process(unit: Unit, key: str, context: Context) -> UnitResult:
 def failed(base: UnitResult, error: CorpusgateError) -> UnitResult:
     """Give the result of a unit that cannot be read."""
     where = "" if isinstance(error, UnitError) else f"{getattr(error, 'where', '')}: "
-    return UnitResult(
-        base.shard,
-        base.part,
-        base.parts,
-        base.input_bytes,
-        base.input_sha256,
-        base.row_offset,
-        error=f"{where}{getattr(error, 'what', error)}",
-    )
+    return replace(base, error=f"{where}{getattr(error, 'what', error)}")
 
 
 @contextmanager
@@ -104,13 +94,13 @@ def opened(unit: Unit, context: Context) -> Iterator[ParquetShard]:
         yield stack.enter_context(ParquetShard(filesystem, place, unit.name))
 
 
-def provenance(
-    unit: Unit, shard: ParquetShard, settings: Settings
-) -> pl.DataFrame:
+def provenance(unit: Unit, shard: ParquetShard, settings: Settings) -> pl.DataFrame:
     """Read a unit's narrow columns and map them. Raises SchemaError."""
     check_shard(settings, shard.schema, unit.name)
     wanted = frozenset[str]().union(*(s.reads() for s in settings.sources.values()))
-    table = shard.read([name for name in shard.schema.names if name in wanted], row_groups(unit, shard))
+    table = shard.read(
+        [name for name in shard.schema.names if name in wanted], row_groups(unit, shard)
+    )
     frame = pl.from_arrow(table)
     if not isinstance(frame, pl.DataFrame):
         frame = frame.to_frame()
@@ -126,9 +116,7 @@ def row_groups(unit: Unit, shard: ParquetShard) -> range:
     return range(len(shard.row_group_rows)) if unit.rows is None else unit.row_groups
 
 
-def _released(
-    unit: Unit, shard: ParquetShard, base: UnitResult, context: Context
-) -> UnitResult:
+def _released(unit: Unit, shard: ParquetShard, base: UnitResult, context: Context) -> UnitResult:
     settings = context.settings
     records = provenance(unit, shard, settings)
     context.registers.match_ids(id_kinds(records.schema))
@@ -158,17 +146,16 @@ def _released(
         decisions = stage(context.audit, f"decisions/{unit.output}", OWNER_ONLY)
         write_frame(_decisions(unit, facts, verdict), decisions)
         purge_list = stage(context.audit, f"purge/{unit.output}", OWNER_ONLY)
-        purged = facts.select("record_id").hstack(
-            verdict.select(pl.col("purge_reason").alias("reason"), deadline="purge_deadline")
-        ).filter(pl.col("reason").is_not_null())
+        purged = (
+            facts.select("record_id")
+            .hstack(
+                verdict.select(pl.col("purge_reason").alias("reason"), deadline="purge_deadline")
+            )
+            .filter(pl.col("reason").is_not_null())
+        )
         write_frame(purged, purge_list)
-        return UnitResult(
-            unit.name,
-            unit.part,
-            unit.parts,
-            unit.size,
-            unit.digest,
-            unit.row_offset,
+        return replace(
+            base,
             rows=records.height,
             eligible=kept,
             excluded=records.height - kept,
@@ -212,5 +199,3 @@ def _counts(facts: pl.DataFrame, verdict: pl.DataFrame) -> tuple[tuple[str, bool
         .select("surface", "eligible", "reason", "len")
     )
     return tuple(counted.rows())
-
-

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -146,8 +145,9 @@ class Job(_Spec):
         Register locations stay out: what a register holds counts, not where it lies, and a
         location may hold a password.
         """
-        data = self.model_dump(exclude_none=True, exclude={"registers": True, "output": {"path", "audit"}})
-        return json.loads(json.dumps(data))  # type: ignore[no-any-return]
+        data = self.model_dump(mode="json", exclude_none=True, exclude={"registers"})
+        data["output"] = {"compression_level": self.output.compression_level}
+        return data
 
 
 def load_job(path: str | Path) -> Job:
@@ -211,12 +211,17 @@ def _helpful(faults: Iterator[Fault]) -> Iterator[Fault]:
         yield Fault(fault.where, fault.what, suggest(key, model.model_fields), fault.position)
 
 
+Place = tuple[str | int, ...]
+
+
 def _meaning(job: Job, document: Document) -> Iterator[Fault]:
-    def fault(path: tuple[str | int, ...], what: str, fix: str) -> Fault:
+    def fault(path: Place, what: str, fix: str) -> Fault:
         return Fault(spell(path), what, fix, document.position(path))
 
     if job.purpose not in PURPOSES:
-        yield fault(("purpose",), f"unknown purpose `{job.purpose}`", suggest(job.purpose, PURPOSES))
+        yield fault(
+            ("purpose",), f"unknown purpose `{job.purpose}`", suggest(job.purpose, PURPOSES)
+        )
     if job.purpose == "analysis":
         fix = "reduction of personal information is not part of this version"
         yield fault(("purpose",), "analysis wants reduced text, and `pii` is off", fix)
@@ -242,7 +247,7 @@ def _meaning(job: Job, document: Document) -> Iterator[Fault]:
 def _input_meaning(job: Job, fault: Any) -> Iterator[Fault]:  # noqa: ANN401 - a closure
     columns, absent = job.input.columns, job.input.absent
     for name, spec in columns.items():
-        path = ("input", "columns", name)
+        path: Place = ("input", "columns", name)
         if name not in PROVENANCE:
             yield fault(path, f"no provenance column `{name}`", suggest(name, PROVENANCE))
             continue

@@ -10,8 +10,8 @@ import polars as pl
 import pyarrow as pa
 
 from ..connectors.audit import UnitResult
-from ..connectors.storage import resolve
 from ..connectors.parquet import ParquetShard
+from ..connectors.storage import resolve
 from ..filters.registers import RegisterSet
 from ..filters.schema import SUBJECTS
 from .plan import Plan
@@ -59,12 +59,11 @@ def duplicate_ids(plan: Plan, scratch: Path) -> pl.Series:
                     ids = table.column(0).cast(pa.large_string())
                     yield from pa.table({"id": ids}).to_batches()
 
-    reader = pa.RecordBatchReader.from_batches(
-        pa.schema([("id", pa.large_string())]), batches()
-    )
+    reader = pa.RecordBatchReader.from_batches(pa.schema([("id", pa.large_string())]), batches())
     with duckdb.connect() as connection:
         connection.execute("SET temp_directory = $1", [str(scratch / "scratch")])
         connection.execute("SET memory_limit = '512MB'")
         connection.register("ids", reader)
-        found = connection.sql("SELECT id FROM ids WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1")
-        return found.pl()["id"]
+        repeated = "SELECT id FROM ids WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1"
+        found: pl.DataFrame = connection.sql(repeated).pl()
+        return found["id"]
