@@ -1,16 +1,16 @@
 """Every case of the truth table through the naive oracle."""
 
+import ast
+import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from oracle import judge
-from oracle.cases import Case, load_cases
+from oracle.cases import POLICY_FILE, Case, load_cases
 from oracle.plain_yaml import read_yaml
 
-POLICY = read_yaml(
-    Path(__file__).resolve().parent.parent / "filters" / "policies" / "openai-api-data.yaml"
-)
+POLICY = read_yaml(POLICY_FILE)
 CASES = load_cases()
 CLAUSES = [f"C{number}" for number in (*range(1, 18), 20, 22)]
 
@@ -33,6 +33,24 @@ def test_oracle_agrees_with_case(case: Case) -> None:
         assert verdict.reasons == expect.reasons
     if expect.states_purge:
         assert verdict.purge == expect.purge
+
+
+def test_oracle_imports_nothing_it_judges() -> None:
+    """A bug in the package cannot hide behind itself."""
+    modules = sorted((Path(__file__).parent / "oracle").glob("*.py"))
+    nodes = [node for module in modules for node in ast.walk(ast.parse(module.read_text("utf-8")))]
+    imported = {
+        name.partition(".")[0]
+        for node in nodes
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom) and node.level == 0
+            else []
+        )
+    }
+    assert imported - set(sys.stdlib_module_names) == {"sqlglot", "yaml"}
 
 
 def test_there_are_enough_cases() -> None:

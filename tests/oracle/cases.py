@@ -14,7 +14,9 @@ from .judge import PROVENANCE
 from .plain_yaml import read_yaml
 from .times import parse_time
 
-CASES = Path(__file__).resolve().parent.parent / "cases"
+_TESTS = Path(__file__).resolve().parent.parent
+CASES = _TESTS / "cases"
+POLICY_FILE = _TESTS.parent / "filters" / "policies" / "openai-api-data.yaml"
 
 Row = dict[str, Any]
 
@@ -67,7 +69,7 @@ class Expected:
     states_purge: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """One row of the truth table, complete: every column, every register, the run."""
 

@@ -34,7 +34,7 @@ def _parse(text: str) -> exp.Expression:
     return sqlglot.parse_one(text, read="duckdb")
 
 
-def _value(node: exp.Expression, columns: Values, parameters: Values) -> Any:  # noqa: PLR0911, PLR0912, C901
+def _value(node: exp.Expression, columns: Values, parameters: Values) -> Any:  # noqa: PLR0912, C901 - one table of nodes
     def value(child: exp.Expression) -> Any:
         return _value(child, columns, parameters)
 
