@@ -1,0 +1,12 @@
+"""A workshop for each test."""
+
+from pathlib import Path
+
+import pytest
+from runs.workshop import Workshop
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Workshop:
+    """A folder with registers, and no corpus yet."""
+    return Workshop(tmp_path)
