@@ -75,15 +75,13 @@ def decide(
         )
     if isinstance(frame, pa.Table):
         _no_clash(frame.column_names)
-        narrow = pl.from_arrow(frame.select([n for n in frame.column_names if n in PROVENANCE]))
-        if not isinstance(narrow, pl.DataFrame):  # pragma: no cover - a table is never a Series
-            raise TypeError
+        narrow = pl.DataFrame(frame.select([n for n in frame.column_names if n in PROVENANCE]))
         registers.match_ids(id_kinds(narrow.schema))
         verdict = judge(narrow).select(*VERDICT).to_arrow()
         table: pa.Table = frame
         for name in VERDICT:
             table = table.append_column(name, verdict[name])
-        return table
+        return table  # type: ignore[no-any-return]
     _no_clash(frame.columns)
     registers.match_ids(id_kinds(frame.schema))
     decided: pl.DataFrame = frame.hstack(judge(frame).select(*VERDICT))
@@ -146,7 +144,7 @@ class Judge:
         """Give everything that rules read about each record, under the names they use."""
         records = conform(frame)
         ids = records["record_id"]
-        again = ids.is_duplicated() & ids.is_not_null()
+        again = _repeated(ids)
         if duplicates is not None:
             again |= ids.is_in(duplicates.implode()).fill_null(value=False)
         return records.hstack(self.states.derive(records)).with_columns(again.alias("duplicate_id"))
@@ -235,6 +233,14 @@ def _labels(policy: BoundPolicy) -> list[Label]:
     for bound, true in zip(policy.permits, permits, strict=True):
         labels.append(Label(bound.reason, excludes=False, holds=true))
     return labels
+
+
+def _repeated(ids: pl.Series) -> pl.Series:
+    """Say which ids stand more than once; NULL never does."""
+    # Equal ids have equal hashes: as many hashes as rows means that all differ.
+    if ids.hash().n_unique() == len(ids):
+        return pl.repeat(value=False, n=len(ids), eager=True)
+    return ids.is_duplicated() & ids.is_not_null()
 
 
 def _no_clash(names: list[str]) -> None:

@@ -48,7 +48,7 @@ _UNITS: Final = {
     "minute": timedelta(minutes=1),
     "second": timedelta(seconds=1),
 }
-_COMPARISONS: Final[dict[type[exp.Expression], str]] = {
+_COMPARISONS: Final[dict[type[exp.Expr], str]] = {
     exp.EQ: "=",
     exp.NEQ: "<>",
     exp.LT: "<",
@@ -69,7 +69,7 @@ class Names:
 class _RefusedError(Exception):
     """Something outside the set; caught at the nearest place that can go on."""
 
-    def __init__(self, what: str, fix: str, at: exp.Expression | None = None) -> None:
+    def __init__(self, what: str, fix: str, at: exp.Expr | None = None) -> None:
         super().__init__(what, fix)
         self.what, self.fix, self.at = what, fix, at
 
@@ -150,7 +150,7 @@ def parse_time(text: str) -> datetime:
     return moment.astimezone(UTC)
 
 
-_Handler = Callable[["_Walker", exp.Expression], Node]
+_Handler = Callable[["_Walker", exp.Expr], Node]
 
 
 class _Walker:
@@ -165,7 +165,7 @@ class _Walker:
         column = _column(refused.at) if refused.at is not None else ""
         self.faults.append(Fault(self.where, refused.what, refused.fix, column))
 
-    def walk(self, node: exp.Expression) -> Node:
+    def walk(self, node: exp.Expr) -> Node:
         kind = type(node)
         if kind not in _HANDLERS:
             name = node.sql_name() if isinstance(node, exp.Func) else kind.__name__.upper()
@@ -181,7 +181,7 @@ class _Walker:
                 raise _RefusedError(f"the rule language has no {what}", "leave it out", node)
         return handler(self, node)
 
-    def boolean(self, node: exp.Expression) -> Node:
+    def boolean(self, node: exp.Expr) -> Node:
         """Walk a node that must be boolean; go on behind a fault, to find the others too."""
         try:
             item = self.walk(node)
@@ -194,7 +194,7 @@ class _Walker:
             return TRUE
         return item
 
-    def same_type(self, nodes: list[Node], at: exp.Expression) -> Type:
+    def same_type(self, nodes: list[Node], at: exp.Expr) -> Type:
         kinds = {node.type for node in nodes}
         if len(kinds) != 1:
             spelled = " with a ".join(sorted(kinds))
@@ -208,14 +208,14 @@ class _Walker:
         return kind
 
 
-def _column_node(walker: _Walker, node: exp.Expression) -> Node:
+def _column_node(walker: _Walker, node: exp.Expr) -> Node:
     name = node.name
     if name not in walker.names.columns:
         raise _RefusedError(f"unknown column `{name}`", suggest(name, walker.names.columns), node)
     return Column(name, walker.names.columns[name])
 
 
-def _parameter(walker: _Walker, node: exp.Expression) -> Node:
+def _parameter(walker: _Walker, node: exp.Expr) -> Node:
     name = node.name
     if not name:
         raise _RefusedError("a nameless placeholder", "write $name", node)
@@ -225,7 +225,7 @@ def _parameter(walker: _Walker, node: exp.Expression) -> Node:
     return Parameter(name, walker.names.parameters[name])
 
 
-def _literal(_: _Walker, node: exp.Expression) -> Node:
+def _literal(_: _Walker, node: exp.Expr) -> Node:
     if node.is_string:
         return Literal(str(node.this), Type.STRING)
     text = str(node.this)
@@ -234,18 +234,18 @@ def _literal(_: _Walker, node: exp.Expression) -> Node:
     return Literal(int(text), Type.INTEGER)
 
 
-def _negative(walker: _Walker, node: exp.Expression) -> Node:
+def _negative(walker: _Walker, node: exp.Expr) -> Node:
     item = walker.walk(node.this)
     if not (isinstance(item, Literal) and isinstance(item.value, int)):
         raise _RefusedError("`-` before something else than a number", "leave it out", node)
     return Literal(-item.value, Type.INTEGER)
 
 
-def _boolean(_: _Walker, node: exp.Expression) -> Node:
+def _boolean(_: _Walker, node: exp.Expr) -> Node:
     return TRUE if node.this else FALSE
 
 
-def _cast(_: _Walker, node: exp.Expression) -> Node:
+def _cast(_: _Walker, node: exp.Expr) -> Node:
     target = node.args["to"]
     if not target.is_type(exp.DataType.Type.TIMESTAMPTZ):
         fix = "write TIMESTAMPTZ '2023-03-01T00:00:00Z', the only conversion there is"
@@ -259,7 +259,7 @@ def _cast(_: _Walker, node: exp.Expression) -> Node:
         raise _RefusedError("no ISO 8601 time with an offset", fix, node) from None
 
 
-def _interval(_: _Walker, node: exp.Expression) -> Node:
+def _interval(_: _Walker, node: exp.Expr) -> Node:
     number = node.this.name if isinstance(node.this, exp.Literal) else ""
     unit = node.args.get("unit")
     try:
@@ -269,7 +269,7 @@ def _interval(_: _Walker, node: exp.Expression) -> Node:
         raise _RefusedError("no fixed duration", fix, node) from None
 
 
-def _add(walker: _Walker, node: exp.Expression) -> Node:
+def _add(walker: _Walker, node: exp.Expr) -> Node:
     time, duration = walker.walk(node.this), walker.walk(node.expression)
     if time.type is not Type.TIMESTAMP or duration.type is not Type.DURATION:
         fix = "add a duration to a time: submitted_at + $retention"
@@ -277,7 +277,7 @@ def _add(walker: _Walker, node: exp.Expression) -> Node:
     return Add(time, duration)
 
 
-def _compare(walker: _Walker, node: exp.Expression) -> Node:
+def _compare(walker: _Walker, node: exp.Expr) -> Node:
     left, right = walker.walk(node.this), walker.walk(node.expression)
     op = _COMPARISONS[type(node)]
     if walker.same_type([left, right], node) is Type.BOOLEAN and op not in {"=", "<>"}:
@@ -285,7 +285,7 @@ def _compare(walker: _Walker, node: exp.Expression) -> Node:
     return Compare(op, left, right)
 
 
-def _junction(walker: _Walker, node: exp.Expression) -> Node:
+def _junction(walker: _Walker, node: exp.Expr) -> Node:
     build = And if isinstance(node, exp.And) else Or
     items: list[Node] = []
     for part in (node.this, node.expression):
@@ -294,15 +294,15 @@ def _junction(walker: _Walker, node: exp.Expression) -> Node:
     return build(tuple(items))
 
 
-def _not(walker: _Walker, node: exp.Expression) -> Node:
+def _not(walker: _Walker, node: exp.Expr) -> Node:
     return Not(walker.boolean(node.this))
 
 
-def _paren(walker: _Walker, node: exp.Expression) -> Node:
+def _paren(walker: _Walker, node: exp.Expr) -> Node:
     return walker.walk(node.this)
 
 
-def _in(walker: _Walker, node: exp.Expression) -> Node:
+def _in(walker: _Walker, node: exp.Expr) -> Node:
     item = walker.walk(node.this)
     listed = node.args.get("field")
     written = [listed] if listed is not None else node.expressions
@@ -319,14 +319,14 @@ def _in(walker: _Walker, node: exp.Expression) -> Node:
     return In(item, tuple(choices))
 
 
-def _between(walker: _Walker, node: exp.Expression) -> Node:
+def _between(walker: _Walker, node: exp.Expr) -> Node:
     item, low, high = (walker.walk(node.args[name]) for name in ("this", "low", "high"))
     if walker.same_type([item, low, high], node) is Type.BOOLEAN:
         raise _RefusedError("BETWEEN on TRUE and FALSE", "use AND, OR, NOT", node)
     return And((Compare(">=", item, low), Compare("<=", item, high)))
 
 
-def _like(walker: _Walker, node: exp.Expression) -> Node:
+def _like(walker: _Walker, node: exp.Expr) -> Node:
     item, pattern = walker.walk(node.this), walker.walk(node.expression)
     if not isinstance(pattern, Literal | Parameter):
         raise _RefusedError("LIKE with a computed pattern", "write the pattern as a literal", node)
@@ -336,7 +336,7 @@ def _like(walker: _Walker, node: exp.Expression) -> Node:
     return Not(like) if node.args.get("negate") else like
 
 
-def _is(walker: _Walker, node: exp.Expression) -> Node:
+def _is(walker: _Walker, node: exp.Expr) -> Node:
     right = node.expression
     if isinstance(right, exp.Null):
         return IsNull(walker.walk(node.this))
@@ -345,12 +345,12 @@ def _is(walker: _Walker, node: exp.Expression) -> Node:
     return Is(walker.boolean(node.this), bool(right.this))
 
 
-def _coalesce(walker: _Walker, node: exp.Expression) -> Node:
+def _coalesce(walker: _Walker, node: exp.Expr) -> Node:
     items = [walker.walk(item) for item in (node.this, *node.expressions)]
     return Coalesce(tuple(items), walker.same_type(items, node))
 
 
-def _case(walker: _Walker, node: exp.Expression) -> Node:
+def _case(walker: _Walker, node: exp.Expr) -> Node:
     if node.args.get("default") is None:
         raise _RefusedError("CASE without ELSE", "say what holds otherwise: ELSE …", node)
     branches = [
@@ -363,7 +363,7 @@ def _case(walker: _Walker, node: exp.Expression) -> Node:
 
 
 _PAIR: Final = frozenset({"this", "expression"})
-_HANDLERS: Final[dict[type[exp.Expression], tuple[_Handler, frozenset[str]]]] = {
+_HANDLERS: Final[dict[type[exp.Expr], tuple[_Handler, frozenset[str]]]] = {
     exp.Column: (_column_node, frozenset({"this"})),
     exp.Placeholder: (_parameter, frozenset({"this"})),
     exp.Literal: (_literal, frozenset({"this", "is_string"})),
@@ -385,7 +385,7 @@ _HANDLERS: Final[dict[type[exp.Expression], tuple[_Handler, frozenset[str]]]] = 
     exp.Case: (_case, frozenset({"ifs", "default"})),
 }
 
-_FIXES: Final[dict[type[exp.Expression], str]] = {
+_FIXES: Final[dict[type[exp.Expr], str]] = {
     exp.Null: "ask with IS NULL or IS NOT NULL",
     exp.Sub: "add a duration to the other side instead",
     exp.CurrentTimestamp: "use $as_of",
@@ -399,12 +399,12 @@ _FIXES: Final[dict[type[exp.Expression], str]] = {
 }
 
 
-def _fix(kind: type[exp.Expression]) -> str:
+def _fix(kind: type[exp.Expr]) -> str:
     allowed = "= <> < <= > >=, AND OR NOT, IN, BETWEEN, LIKE, IS, COALESCE, CASE, time + duration"
     return _FIXES.get(kind, f"it has {allowed}")
 
 
-def _column(node: exp.Expression) -> str:
+def _column(node: exp.Expr) -> str:
     """Find where a node begins: the first of its parts whose place sqlglot kept."""
     starts = [part.meta["start"] for part in node.walk() if "start" in part.meta]
     return str(min(starts) + 1) if starts else ""

@@ -6,7 +6,8 @@ touched, except that one of nothing but white space counts as empty.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 import polars as pl
@@ -69,10 +70,8 @@ def _expression(name: str, kind: Type) -> pl.Expr:
     if kind is Type.LIST:
         return (column.list.len() > 0).fill_null(value=False).alias("has_parents")
     text = column.cast(pl.String)
-    if name == "model":
-        text = normal_model(text)
-    elif name == "endpoint":
-        text = normal_endpoint(text)
+    if name in _NORMAL:
+        text = text.map_batches(partial(_by_value, _NORMAL[name]), return_dtype=pl.String)
     elif name in _IDS:
         text = (
             pl.when(text.str.contains(r"\S")).then(text).when(text.is_not_null()).then(pl.lit(""))
@@ -111,6 +110,20 @@ def normal_endpoint(column: pl.Expr) -> pl.Expr:
         .str.replace(r"^([^/])", "/$1")
     )
     return _or_null(path)
+
+
+_NORMAL: Final[dict[str, Callable[[pl.Expr], pl.Expr]]] = {
+    "model": normal_model,
+    "endpoint": normal_endpoint,
+}
+
+
+def _by_value(normal: Callable[[pl.Expr], pl.Expr], column: pl.Series) -> pl.Series:
+    """Normalise each distinct value once: a corpus has few endpoints and millions of records."""
+    values = column.unique().alias("value").to_frame()
+    values = values.with_columns(normal(pl.col("value")).alias("normal"))
+    rows = column.alias("value").to_frame()
+    return rows.join(values, on="value", how="left", maintain_order="left")["normal"]
 
 
 def _or_null(text: pl.Expr) -> pl.Expr:

@@ -209,8 +209,7 @@ def _frame(table: pl.DataFrame | pl.LazyFrame | pa.Table) -> pl.DataFrame:
     if isinstance(table, pl.LazyFrame):
         return table.collect()
     if isinstance(table, pa.Table):
-        frame = pl.from_arrow(table)
-        return frame if isinstance(frame, pl.DataFrame) else frame.to_frame()
+        return pl.DataFrame(table)
     return table
 
 

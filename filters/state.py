@@ -1,8 +1,8 @@
 """What the registers say about each record at its time: the derived columns.
 
-Once a run, `States.prepare` settles ties and drops what cannot count (opt-ins after `as_of`,
-consent for other purposes). For each unit, `derive` narrows those tables to the unit's own
-subjects and joins them as of the submission.
+Once a run, `States.prepare` settles ties, drops what cannot count (opt-ins after `as_of`, consent
+for other purposes) and gives every subject a number. For each unit, `derive` looks up its subjects'
+numbers, narrows the tables to them, and joins as of the submission.
 
 Time is settled by three rules. An opt_in counts from the later of `effective_at` and
 `recorded_at`, strictly before the submission: its instant is moved one microsecond on, so that
@@ -12,6 +12,7 @@ instant the opt_out, and the stricter account, wins.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, cast
@@ -26,39 +27,79 @@ from .to_polars import DTYPES
 
 _TICK: Final = timedelta(microseconds=1)
 _TRAINABLE, _UNKNOWN, _BUSINESS = 0, 1, 2
+_LANES: Final = len(SURFACES) + 1
 
 
 @dataclass(frozen=True)
 class Consent:
-    """Consent events of one subject kind, ready to join.
+    """Consent of one subject kind, ready to join.
 
-    `events` has subject_id, lane, at, out (TRUE for an opt_out), one row per the first three,
-    sorted by `at`. A lane is a set of surfaces for which no event makes a difference; `lanes`
-    maps each surface to its own, `other` is the lane of surfaces that nobody knows.
+    `events` has key, at, out (TRUE for an opt_out), one row per key and instant, sorted by `at`;
+    `last` has the last opt_out of each key. A key is a subject in a lane: a set of surfaces
+    between which no event makes a difference. `lanes` maps each surface to its own, `other` is
+    the lane of surfaces that nobody knows.
     """
 
     events: pl.DataFrame
+    last: pl.DataFrame
     lanes: dict[str, int]
     other: int
 
 
 @dataclass(frozen=True)
-class States:
-    """All registers of a run, prepared. A register that was not given is None."""
+class Accounts:
+    """Accounts, ready to join: `events` sorted by `at`, `last` with the last strict instants."""
 
+    events: pl.DataFrame
+    last: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Deletions:
+    """Deletions of one subject kind: `always` without a scope, `scoped` sorted by its end."""
+
+    always: pl.DataFrame
+    scoped: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class States:
+    """All registers of a run, prepared. A register that was not given is None.
+
+    `numbers` has, for each column that holds subjects, the id and number of every subject.
+    """
+
+    numbers: dict[str, pl.DataFrame]
     consent: dict[str, Consent] | None
-    accounts: pl.DataFrame | None
-    deletions: dict[str, pl.DataFrame] | None
-    holds: dict[str, pl.DataFrame] | None
+    accounts: Accounts | None
+    deletions: dict[str, Deletions] | None
+    holds: dict[str, pl.Series] | None
 
     @classmethod
     def prepare(cls, registers: RegisterSet, policy: BoundPolicy) -> States:
         """Build the tables that `derive` joins, once a run."""
+        events = {
+            (name, kind): _of_kind(register, kind)
+            for name, register in registers.given().items()
+            for kind in sorted(register.kinds())
+        }
+        numbers = {
+            column: _numbered([e for (_, kind), e in events.items() if SUBJECTS[kind] == column])
+            for column in {SUBJECTS[kind] for _, kind in events}
+        }
+        keyed: dict[str, dict[str, pl.DataFrame]] = {name: {} for name in registers.given()}
+        for (name, kind), frame in events.items():
+            keyed[name][kind] = frame.join(numbers[SUBJECTS[kind]], on="subject_id").drop(
+                "subject_id"
+            )
+        consent, accounts = keyed.get("consent"), keyed.get("accounts")
+        deletions, holds = keyed.get("deletions"), keyed.get("holds")
         return cls(
-            _prepare_consent(registers.consent, policy),
-            _prepare_accounts(registers.accounts, policy),
-            _prepare_deletions(registers.deletions),
-            _prepare_holds(registers.holds, policy.as_of),
+            numbers,
+            None if consent is None else {k: _consent(v, policy) for k, v in consent.items()},
+            None if accounts is None else _accounts(accounts.get("org"), policy),
+            None if deletions is None else {k: _deletions(v) for k, v in deletions.items()},
+            None if holds is None else {k: _held(v, policy.as_of) for k, v in holds.items()},
         )
 
     def derive(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -69,174 +110,199 @@ class States:
         """
         # As-of joins want the left side in order of time; sort once, go back once.
         order = frame["submitted_at"].arg_sort()
-        rows = frame.select("surface", *SUBJECTS.values(), at="submitted_at")[order]
+        rows = pl.DataFrame(
+            [frame["submitted_at"].alias("at"), frame["surface"]]
+            + [_lookup(frame[column], table) for column, table in self.numbers.items()]
+        )[order]
         derived = pl.DataFrame(
             self._consent(rows) + self._accounts(rows) + self._deletions(rows) + self._holds(rows)
         )
-        back = pl.DataFrame({"order": order}).with_row_index("place").sort("order")["place"]
-        return derived[back].select(
+        return derived[order.arg_sort()].select(
             pl.col(name).cast(DTYPES[kind]) for name, kind in DERIVED.items()
         )
 
     def _consent(self, rows: pl.DataFrame) -> list[pl.Series]:
+        names = [f"{kind}_consent_at_submission" for kind in CONSENT_SUBJECTS]
         if self.consent is None:
-            return [_nulls(rows, name) for name in list(DERIVED)[:3]]
-        states, since = [], []
-        for kind, column in CONSENT_SUBJECTS.items():
-            state, out_since = _consent_state(rows, column, self.consent[kind])
-            states.append(state.alias(f"{kind}_consent_at_submission"))
-            since.append(out_since)
-        return [*states, (since[0] | since[1]).alias("opted_out_since")]
+            return [_constant(rows, name, None) for name in (*names, "opted_out_since")]
+        states = []
+        since = _constant(rows, "opted_out_since", value=False)
+        for name, (kind, column) in zip(names, CONSENT_SUBJECTS.items(), strict=True):
+            if kind not in self.consent:
+                states.append(_constant(rows, name, "none"))
+                continue
+            state, out_since = _consent_state(rows, rows[column], self.consent[kind])
+            states.append(state.alias(name))
+            since |= out_since
+        return [*states, since]
 
     def _accounts(self, rows: pl.DataFrame) -> list[pl.Series]:
-        if self.accounts is None:
-            return [
-                _nulls(rows, name) for name in ("plan", "zero_retention", "business_plan", "baa")
-            ]
+        if self.accounts is None or "org_id" not in rows.columns:
+            names = ("plan", "zero_retention", "business_plan", "baa")
+            return [_constant(rows, name, None) for name in names]
         return _account_state(rows, self.accounts)
 
     def _deletions(self, rows: pl.DataFrame) -> list[pl.Series]:
         if self.deletions is None:
-            return [_nulls(rows, name) for name in ("deleted", "deletion_requested_at")]
-        deleted = pl.repeat(value=False, n=rows.height, eager=True)
-        requested = _nulls(rows, "deletion_requested_at")
-        for kind, events in self.deletions.items():
-            hit, at = _deletion_state(rows, SUBJECTS[kind], events)
-            deleted = deleted | hit
-            requested = pl.select(pl.min_horizontal(requested, at)).to_series()
-        return [deleted.alias("deleted"), requested.alias("deletion_requested_at")]
+            return [_constant(rows, name, None) for name in ("deleted", "deletion_requested_at")]
+        deleted = _constant(rows, "deleted", value=False)
+        requested = _constant(rows, "deletion_requested_at", None)
+        for kind, deletions in self.deletions.items():
+            hit, at = _deletion_state(rows, rows[SUBJECTS[kind]], deletions)
+            deleted |= hit
+            earliest = pl.min_horizontal(requested, at)
+            requested = pl.select(earliest.alias("deletion_requested_at")).to_series()
+        return [deleted, requested]
 
     def _holds(self, rows: pl.DataFrame) -> list[pl.Series]:
         if self.holds is None:
-            return [_nulls(rows, "on_hold")]
-        held = pl.repeat(value=False, n=rows.height, eager=True)
-        for kind, subjects in self.holds.items():
-            held |= (
-                rows[SUBJECTS[kind]].is_in(subjects["subject_id"].implode()).fill_null(value=False)
-            )
-        return [held.alias("on_hold")]
+            return [_constant(rows, "on_hold", None)]
+        held = _constant(rows, "on_hold", value=False)
+        for kind, keys in self.holds.items():
+            held |= rows[SUBJECTS[kind]].is_in(keys.implode()).fill_null(value=False)
+        return [held]
 
 
-def _nulls(rows: pl.DataFrame, name: str) -> pl.Series:
-    return pl.repeat(None, rows.height, dtype=DTYPES[DERIVED[name]], eager=True).alias(name)
+def _constant(rows: pl.DataFrame, name: str, value: str | bool | None) -> pl.Series:  # noqa: FBT001
+    return pl.repeat(value, rows.height, dtype=DTYPES[DERIVED[name]], eager=True).alias(name)
 
 
-def _prepare_consent(register: Register | None, policy: BoundPolicy) -> dict[str, Consent] | None:
-    if register is None:
-        return None
+def _of_kind(register: Register, kind: str) -> pl.DataFrame:
+    """Give one kind's events, its subjects in the form that records have them."""
+    frame = register.frame
+    if register.name == "accounts":
+        return frame.rename({"org_id": "subject_id"})
+    frame = frame.filter(pl.col("subject_kind") == kind).drop("subject_kind")
+    if kind == "model":
+        frame = frame.with_columns(normal_model(pl.col("subject_id")))
+    return frame
+
+
+def _numbered(events: list[pl.DataFrame]) -> pl.DataFrame:
+    ids = pl.concat([frame.select("subject_id") for frame in events]).unique(maintain_order=True)
+    return ids.with_columns(key=pl.int_range(pl.len(), dtype=pl.UInt64))
+
+
+def _lookup(ids: pl.Series, numbers: pl.DataFrame) -> pl.Series:
+    """Give each row its subject's number, NULL where no register names it."""
+    rows = ids.alias("subject_id").to_frame()
+    if numbers.height > rows.height:
+        # Millions of subjects become the few that this unit can meet.
+        numbers = numbers.join(rows, on="subject_id", how="semi")
+    found = rows.join(numbers, on="subject_id", how="left", maintain_order="left")
+    return found["key"].alias(ids.name)
+
+
+def _narrow(table: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Keep of a keyed table what the rows can meet, in order, where that pays."""
+    if table.height <= rows.height:
+        return table
+    return table.join(rows, on="key", how="semi", maintain_order="left")
+
+
+def _as_of(left: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+    """Join each row to the last event of its key at or before it. Both are sorted by `at`."""
+    return left.join_asof(
+        _narrow(events, left), on="at", by="key", strategy="backward", check_sortedness=False
+    )
+
+
+def _beside(left: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
+    """Join each row to the one row of its key."""
+    return left.join(_narrow(table, left), on="key", how="left", maintain_order="left")
+
+
+def _consent(frame: pl.DataFrame, policy: BoundPolicy) -> Consent:
     out = pl.col("choice") == "opt_out"
     times = ("effective_at", "recorded_at")
     events = (
-        register.frame.lazy()
-        .filter(pl.col("purposes").is_null() | pl.col("purposes").list.contains(policy.purpose))
+        frame.filter(
+            pl.col("purposes").is_null() | pl.col("purposes").list.contains(policy.purpose)
+        )
         .with_columns(
             out=out,
             at=pl.when(out).then(pl.min_horizontal(times)).otherwise(pl.max_horizontal(times)),
         )
         .filter(pl.col("out") | (pl.col("at") <= policy.as_of))
-        .select("subject_kind", "subject_id", "surfaces", "at", "out")
-        .collect()
+        .select("key", "surfaces", "at", "out")
     )
-    return {
-        kind: _laned(events.filter(pl.col("subject_kind") == kind).drop("subject_kind"))
-        for kind in CONSENT_SUBJECTS
-    }
-
-
-def _laned(events: pl.DataFrame) -> Consent:
-    """Spread events over lanes and settle what stands at one instant."""
-    named = events["surfaces"].drop_nulls().unique().sort().to_list()
-    scopes = [frozenset(scope) for scope in named]
-    default_in, default_out = frozenset(API_SURFACES), frozenset({*SURFACES, ""})
-
-    def signature(surface: str) -> tuple[bool, ...]:
-        return tuple(surface in scope for scope in (default_in, default_out, *scopes))
-
-    signatures = list(dict.fromkeys(signature(surface) for surface in (*SURFACES, "")))
-    lanes = {surface: signatures.index(signature(surface)) for surface in (*SURFACES, "")}
-
-    def of(scope: frozenset[str]) -> list[int]:
-        return sorted({lanes[surface] for surface in scope})
-
-    lane_type = pl.List(pl.UInt8)
-    by_scope = pl.DataFrame(
-        {"surfaces": named, "lane": [of(scope) for scope in scopes]},
-        schema={"surfaces": pl.List(pl.String), "lane": lane_type},
-    )
-    default = (
-        pl.when("out")
-        .then(pl.lit(of(default_out), lane_type))
-        .otherwise(pl.lit(of(default_in), lane_type))
-    )
-    spread = (
-        events.join(by_scope, on="surfaces", how="left")
-        .with_columns(pl.coalesce("lane", default).alias("lane"))
-        .drop("surfaces")
-        .explode("lane")
-    )
-    key = ["subject_id", "lane", "at"]
-    once = spread.group_by(key).agg(pl.col("out").any())
+    scopes = [frozenset(scope) for scope in events["surfaces"].drop_nulls().unique().to_list()]
+    lanes = _lanes(scopes)
+    events = _spread(events, lanes)
+    once = events.group_by("key", "at").agg(pl.col("out").any())
     moved = once.with_columns(pl.when("out").then("at").otherwise(pl.col("at") + _TICK).alias("at"))
-    settled = moved.group_by(key).agg(pl.col("out").any()).sort("at")
-    return Consent(settled, {k: v for k, v in lanes.items() if k}, lanes[""])
+    settled = moved.group_by("key", "at").agg(pl.col("out").any()).sort("at")
+    last = settled.group_by("key").agg(pl.col("at").filter("out").max().alias("last_out"))
+    return Consent(settled, last, {k: v for k, v in lanes.items() if k}, lanes[""])
 
 
-def _own(rows: pl.DataFrame, column: str, events: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
-    """Give a number to each of the unit's subjects, and keep only their events under it.
+_DEFAULT_IN: Final = frozenset(API_SURFACES)
+_DEFAULT_OUT: Final = frozenset({*SURFACES, ""})  # "" stands for the surfaces nobody knows
 
-    Millions of events become the few that this unit can meet; what follows joins on integers.
-    """
-    ids = rows.select(pl.col(column).alias("subject_id"))
-    numbers = ids.drop_nulls().unique(maintain_order=True)
-    numbers = numbers.join(events.select("subject_id"), on="subject_id", how="semi")
-    numbers = numbers.with_row_index("subject")
-    subject = ids.join(numbers, on="subject_id", how="left", maintain_order="left")["subject"]
-    mine = events.join(numbers, on="subject_id", how="inner", maintain_order="left")
-    return subject, mine.drop("subject_id")
+
+def _lanes(scopes: list[frozenset[str]]) -> dict[str, int]:
+    """Give a number to the sets of surfaces that every scope holds together or not at all."""
+    signatures = {
+        surface: tuple(surface in scope for scope in (_DEFAULT_IN, _DEFAULT_OUT, *scopes))
+        for surface in (*SURFACES, "")
+    }
+    distinct = list(dict.fromkeys(signatures.values()))
+    return {surface: distinct.index(signature) for surface, signature in signatures.items()}
+
+
+def _spread(events: pl.DataFrame, lanes: Mapping[str, int]) -> pl.DataFrame:
+    """Give each event one row per lane in its scope, under the key of subject and lane."""
+
+    def of(scope: frozenset[str]) -> pl.Expr:
+        numbers = sorted({lanes[surface] for surface in scope})
+        return pl.lit(numbers, dtype=pl.List(pl.UInt64))
+
+    named = pl.col("surfaces").list.eval(
+        pl.element().replace_strict(lanes, return_dtype=pl.UInt64).unique().sort()
+    )
+    lane = (
+        pl.when(pl.col("surfaces").is_not_null())
+        .then(named)
+        .when("out")
+        .then(of(_DEFAULT_OUT))
+        .otherwise(of(_DEFAULT_IN))
+    )
+    spread = events.with_columns(lane=lane).explode("lane")
+    return spread.select(_lane_key(pl.col("key"), pl.col("lane")), "at", "out")
+
+
+def _lane_key(subject: pl.Expr, lane: pl.Expr) -> pl.Expr:
+    return (subject * _LANES + lane).alias("key")
 
 
 def _consent_state(
-    rows: pl.DataFrame, column: str, consent: Consent
+    rows: pl.DataFrame, subject: pl.Series, consent: Consent
 ) -> tuple[pl.Series, pl.Series]:
-    subject, events = _own(rows, column, consent.events)
-    width = len(SURFACES) + 1
-    lane = (
-        rows["surface"]
-        .replace_strict(consent.lanes, default=consent.other, return_dtype=pl.UInt32)
-        .fill_null(consent.other)
+    lane = pl.col("surface").replace_strict(
+        consent.lanes, default=consent.other, return_dtype=pl.UInt64
     )
-    left = pl.DataFrame({"at": rows["at"], "key": subject * width + lane})
-    events = events.select("at", "out", key=pl.col("subject") * width + pl.col("lane"))
-    last_out = events.group_by("key").agg(pl.col("at").filter("out").max().alias("last_out"))
-    joined = _as_of(left, events).join(last_out, on="key", how="left", maintain_order="left")
-    timed = joined["at"].is_not_null()
-    known = pl.col("key").is_in(last_out["key"].implode()).fill_null(value=False)
+    left = rows.select("at", _lane_key(pl.lit(subject), lane.fill_null(consent.other)))
+    joined = _beside(_as_of(left, consent.events), consent.last)
+    timed = pl.col("at").is_not_null()
+    known = pl.col("key").is_in(_narrow(consent.last, left)["key"].implode())
+    state = (
+        pl.when("out")
+        .then(pl.lit("opt_out"))
+        .when(~pl.col("out"))
+        .then(pl.lit("opt_in"))
+        .otherwise(pl.lit("none"))
+    )
+    since = (pl.col("last_out") >= pl.col("at")).fill_null(value=False)
     result = joined.select(
-        state=pl.when(timed | ~known).then(
-            pl.when("out")
-            .then(pl.lit("opt_out"))
-            .when(~pl.col("out"))
-            .then(pl.lit("opt_in"))
-            .otherwise(pl.lit("none"))
-        ),
-        since=pl.when(timed)
-        .then((pl.col("last_out") >= pl.col("at")).fill_null(value=False))
-        .otherwise(pl.when(pl.col("last_out").is_null()).then(pl.lit(value=False))),
+        state=pl.when(timed | ~known.fill_null(value=False)).then(state),
+        since=pl.when(timed | pl.col("last_out").is_null()).then(since),
     )
     return result["state"], result["since"]
 
 
-def _as_of(left: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
-    """Join each row to the last event of its key at or before it. Both are sorted by `at`."""
-    return left.join_asof(events, on="at", by="key", strategy="backward", check_sortedness=False)
-
-
-def _prepare_accounts(register: Register | None, policy: BoundPolicy) -> pl.DataFrame | None:
-    """Reduce accounts to one row per organisation and instant; the stricter of each wins.
-
-    `rank` says how strict a plan is: trainable, unknown, business.
-    """
-    if register is None:
+def _accounts(frame: pl.DataFrame | None, policy: BoundPolicy) -> Accounts | None:
+    """Reduce accounts to one row per organisation and instant; the stricter of each wins."""
+    if frame is None:
         return None
     trainable, business = (
         list(cast("tuple[str, ...]", policy.policy.value(name)))
@@ -249,31 +315,24 @@ def _prepare_accounts(register: Register | None, policy: BoundPolicy) -> pl.Data
         .then(_TRAINABLE)
         .otherwise(_UNKNOWN)
     )
-    return (
-        register.frame.lazy()
-        .with_columns(rank.cast(pl.UInt8).alias("rank"))
+    events = (
+        frame.with_columns(rank.cast(pl.UInt8).alias("rank"))
         .sort("rank", "plan", descending=[True, False])
-        .group_by("org_id", "effective_at", maintain_order=True)
-        .agg(
-            pl.col("rank", "plan").first(),
-            pl.col("zero_retention", "baa").any(),
-        )
-        .rename({"org_id": "subject_id", "effective_at": "at"})
+        .group_by("key", pl.col("effective_at").alias("at"), maintain_order=True)
+        .agg(pl.col("rank", "plan").first(), pl.col("zero_retention", "baa").any())
         .sort("at")
-        .collect()
     )
-
-
-def _account_state(rows: pl.DataFrame, accounts: pl.DataFrame) -> list[pl.Series]:
-    subject, events = _own(rows, "org_id", accounts)
-    left = pl.DataFrame({"at": rows["at"], "key": subject})
-    events = events.rename({"subject": "key"})
     last = events.group_by("key").agg(
         pl.col("at").filter(pl.col("rank") == _BUSINESS).max().alias("business_at"),
         pl.col("at").filter(pl.col("rank") == _UNKNOWN).max().alias("unknown_at"),
         pl.col("at").filter("baa").max().alias("baa_at"),
     )
-    joined = _as_of(left, events).join(last, on="key", how="left", maintain_order="left")
+    return Accounts(events, last)
+
+
+def _account_state(rows: pl.DataFrame, accounts: Accounts) -> list[pl.Series]:
+    left = rows.select("at", key="org_id")
+    joined = _beside(_as_of(left, accounts.events), accounts.last)
 
     def since(column: str) -> pl.Expr:
         # Without a submission time every event may be a later one.
@@ -282,81 +341,55 @@ def _account_state(rows: pl.DataFrame, accounts: pl.DataFrame) -> list[pl.Series
 
     rank = pl.col("rank")
     unknown = rank.is_null() | (rank == _UNKNOWN) | since("unknown_at")
+    yes, no = pl.lit(value=True), pl.lit(value=False)
+    in_force_business = (rank == _BUSINESS).fill_null(value=False)
+    in_force_baa = pl.col("baa").fill_null(value=False)
     return joined.select(
         "plan",
         "zero_retention",
-        pl.when((rank == _BUSINESS).fill_null(value=False) | since("business_at"))
-        .then(pl.lit(value=True))
+        business_plan=pl.when(in_force_business | since("business_at"))
+        .then(yes)
         .when(~unknown)
-        .then(pl.lit(value=False))
-        .alias("business_plan"),
-        pl.when(pl.col("baa").fill_null(value=False) | since("baa_at"))
-        .then(pl.lit(value=True))
-        .when(rank.is_not_null())
-        .then(pl.lit(value=False))
-        .alias("baa"),
+        .then(no),
+        baa=pl.when(in_force_baa | since("baa_at")).then(yes).when(rank.is_not_null()).then(no),
     ).get_columns()
 
 
-def _prepare_deletions(register: Register | None) -> dict[str, pl.DataFrame] | None:
-    if register is None:
-        return None
-    frame = register.frame
-    tables = {}
-    for kind in sorted(register.kinds()):
-        events = frame.filter(pl.col("subject_kind") == kind)
-        if kind == "model":
-            events = events.with_columns(normal_model(pl.col("subject_id")).alias("subject_id"))
-        tables[kind] = (
-            events.select("subject_id", pl.col("requested_at", "scope_until"))
-            .sort("scope_until", "requested_at", nulls_last=True)
-            .rename({"scope_until": "at"})
-        )
-    return tables
+def _deletions(frame: pl.DataFrame) -> Deletions:
+    unscoped = frame.filter(pl.col("scope_until").is_null())
+    always = unscoped.group_by("key").agg(pl.col("requested_at").min().alias("always"))
+    # The scopes that cover a record are those that end at or after it: the nearest of them stands
+    # for the earliest request among it and all later ones.
+    scoped = (
+        frame.filter(pl.col("scope_until").is_not_null())
+        .select("key", "requested_at", at="scope_until")
+        .sort("at", descending=True)
+        .with_columns(pl.col("requested_at").cum_min().over("key"))
+        .group_by("key", "at")
+        .agg(pl.col("requested_at").min())
+        .sort("at")
+    )
+    return Deletions(always, scoped)
 
 
 def _deletion_state(
-    rows: pl.DataFrame, column: str, deletions: pl.DataFrame
+    rows: pl.DataFrame, subject: pl.Series, deletions: Deletions
 ) -> tuple[pl.Series, pl.Series]:
-    subject, events = _own(rows, column, deletions)
-    left = pl.DataFrame({"at": rows["at"], "key": subject})
-    events = events.rename({"subject": "key"})
-    always = (
-        events.filter(pl.col("at").is_null())
-        .group_by("key")
-        .agg(pl.col("requested_at").min().alias("always"))
-    )
-    joined = left.join(always, on="key", how="left", maintain_order="left")
-    scoped = events.filter(pl.col("at").is_not_null()).sort("at")
-    if scoped.is_empty():
+    left = rows.select("at", key=subject)
+    joined = _beside(left, deletions.always)
+    if deletions.scoped.is_empty():
         return joined["always"].is_not_null(), joined["always"]
-    # The scopes that cover a record are those ending at or after it: the nearest of them, with
-    # the earliest request among it and all later ones.
-    earliest = pl.col("requested_at").reverse().cum_min().reverse().over("key", order_by="at")
-    scoped = scoped.with_columns(earliest.alias("requested_at"))
+    scoped = _narrow(deletions.scoped, left)
     joined = joined.join_asof(scoped, on="at", by="key", strategy="forward", check_sortedness=False)
-    maybe = pl.col("at").is_null() & pl.col("key").is_in(scoped["key"].unique().implode())
-    covered = pl.when(pl.col("at").is_not_null()).then(pl.col("requested_at"))
-    result = joined.select(
-        at=pl.min_horizontal("always", covered),
-    )
-    hit = joined.select(
-        pl.when(result["at"].is_not_null())
-        .then(pl.lit(value=True))
-        .when(~maybe.fill_null(value=False))
-        .then(pl.lit(value=False))
-    ).to_series()
-    return hit, result["at"]
+    timed = pl.col("at").is_not_null()
+    maybe = ~timed & pl.col("key").is_in(scoped["key"].unique().implode())
+    at = pl.min_horizontal("always", pl.when(timed).then("requested_at"))
+    yes, no = pl.lit(value=True), pl.lit(value=False)
+    hit = pl.when(at.is_not_null()).then(yes).when(~maybe.fill_null(value=False)).then(no)
+    result = joined.select(at=at, hit=hit)
+    return result["hit"], result["at"]
 
 
-def _prepare_holds(register: Register | None, as_of: datetime) -> dict[str, pl.DataFrame] | None:
-    if register is None:
-        return None
-    open_ = (pl.col("from") <= as_of) & (pl.col("until").is_null() | (pl.col("until") >= as_of))
-    tables = {}
-    for kind in sorted(register.kinds()):
-        held = register.frame.filter(open_ & (pl.col("subject_kind") == kind))
-        if kind == "model":
-            held = held.with_columns(normal_model(pl.col("subject_id")).alias("subject_id"))
-        tables[kind] = held.select("subject_id").unique(maintain_order=True)
-    return tables
+def _held(frame: pl.DataFrame, as_of: datetime) -> pl.Series:
+    until = pl.col("until").is_null() | (pl.col("until") >= as_of)
+    return frame.filter((pl.col("from") <= as_of) & until)["key"].unique()

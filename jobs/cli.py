@@ -131,7 +131,7 @@ def init(
     """Look at a corpus's schema and write a commented job file with best guesses."""
     from .init import draft_job
 
-    text = draft_job(corpus)
+    text = draft_job(corpus, output.parent if output else None)
     if output is None:
         typer.echo(text, nl=False)
     elif output.exists():

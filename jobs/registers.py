@@ -86,9 +86,7 @@ def _register(
 ) -> Register:
     if isinstance(table, str | Path):
         read = read_register(name, str(table), base)
-        frame = pl.from_arrow(read.table)
-        if not isinstance(frame, pl.DataFrame):
-            frame = frame.to_frame()
+        frame = pl.DataFrame(read.table)
         return make_register(
             name,
             map_register(frame, columns, field_types(name), f"registers.{name}.columns"),

@@ -101,9 +101,7 @@ def provenance(unit: Unit, shard: ParquetShard, settings: Settings) -> pl.DataFr
     table = shard.read(
         [name for name in shard.schema.names if name in wanted], row_groups(unit, shard)
     )
-    frame = pl.from_arrow(table)
-    if not isinstance(frame, pl.DataFrame):
-        frame = frame.to_frame()
+    frame = pl.DataFrame(table)
     in_path = {name: value for name, value in partitions(unit.name).items() if name in wanted}
     frame = frame.with_columns(
         pl.lit(value, dtype=pl.String).alias(name) for name, value in in_path.items()

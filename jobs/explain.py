@@ -1,0 +1,249 @@
+"""One record before every rule: what each read, what came out, and what that means.
+
+Ids and times of the record are shown, since somebody asked for just this record; its text is
+never read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import polars as pl
+
+from ..filters.decide import Judge
+from ..filters.errors import SchemaError, UnitError
+from ..filters.policy import BoundPolicy, BoundRule, plain
+from ..filters.predicate import FALSE
+from ..filters.provenance import id_kinds
+from ..filters.schema import DERIVED
+from ..filters.to_duckdb import to_duckdb
+from .describe import settled_as_of, stated
+from .page import Page
+from .plan import Plan, Unit, make_plan
+from .report import because
+from .shard import Context, opened, provenance
+from .spec import Job, load_job
+
+
+def explain_record(job: Job | str | Path, record_id: str) -> dict[str, Any]:
+    """Judge one record as a run would, and give every step of it as plain data.
+
+    The whole unit is judged, so that duplicate ids count; an id that stands in several units is
+    shown once for each row. Raises SchemaError if no record has the id, and as a run would for
+    everything that stops it before it begins.
+    """
+    spec = job if isinstance(job, Job) else load_job(job)
+    as_of, origin = settled_as_of(spec)
+    plan = make_plan(spec, as_of)
+    with TemporaryDirectory(prefix="corpusgate-") as scratch:
+        # JSON lines become Parquet before they are read; not in the run's own output.
+        folder = Path(scratch)
+        judge = Judge.prepare(plan.policy, plan.registers)
+        context = Context(judge, plan.registers, plan.settings, folder, folder)
+        found, looked_at, skipped = _search(plan, context, record_id)
+        if not found:
+            raise _unknown(plan, record_id, looked_at, skipped)
+        if plan.settings.unique == "run" and sum(map(len, found.values())) > 1:
+            context = replace(context, duplicates=pl.Series([record_id]))
+        records = [
+            one for unit, rows in found.items() for one in _judged(unit, rows, context, plan.policy)
+        ]
+    policy = plan.policy.policy
+    return {
+        "record_id": record_id,
+        "policy": {
+            "name": policy.name,
+            "version": policy.version,
+            "fingerprint": policy.fingerprint,
+        },
+        "purpose": plan.policy.purpose,
+        "for_org": plan.policy.for_org,
+        "as_of": as_of.isoformat(),
+        "as_of_from": origin,
+        "records_looked_at": looked_at,
+        "shards_not_looked_at": skipped,
+        "found": records,
+    }
+
+
+def _search(
+    plan: Plan, context: Context, record_id: str
+) -> tuple[dict[Unit, list[int]], int, list[str]]:
+    """Read ids alone: units with the rows that have this one, and how many were looked at."""
+    ids_alone = {"record_id": plan.settings.sources["record_id"]}
+    settings = replace(plan.settings, sources=ids_alone)
+    found: dict[Unit, list[int]] = {}
+    skipped = [item.name for item in plan.unreadable]
+    looked_at = 0
+    for unit in plan.units:
+        try:
+            with opened(unit, context) as shard:
+                ids = provenance(unit, shard, settings)["record_id"].cast(pl.String)
+        except (UnitError, SchemaError):
+            skipped.append(unit.name)
+            continue
+        looked_at += len(ids)
+        if rows := (ids == record_id).arg_true().to_list():
+            found[unit] = rows
+    return found, looked_at, sorted(set(skipped))
+
+
+def _unknown(plan: Plan, record_id: str, looked_at: int, skipped: list[str]) -> SchemaError:
+    what = f"none of the {looked_at:,} records has this id"
+    if skipped:
+        what += f", and {len(skipped):,} shards cannot be read ({', '.join(skipped[:3])}"
+        what += ", …)" if len(skipped) > 3 else ")"  # noqa: PLR2004 - as many as were named
+    fix = f"give it as the column `{plan.settings.id_column}` has it"
+    return SchemaError(f"record `{record_id}`", what, fix)
+
+
+def _judged(
+    unit: Unit, rows: list[int], context: Context, policy: BoundPolicy
+) -> Iterator[dict[str, Any]]:
+    with opened(unit, context) as shard:
+        records = provenance(unit, shard, context.settings)
+    context.registers.match_ids(id_kinds(records.schema))
+    facts = context.judge.facts(records, context.duplicates)[rows]
+    truths = context.judge.truths(facts).collect()
+    verdict = context.judge.verdict(facts)
+    for place, values, truth, decided in zip(
+        rows,
+        facts.iter_rows(named=True),
+        truths.iter_rows(named=True),
+        verdict.iter_rows(named=True),
+        strict=True,
+    ):
+        rules = [
+            _outcome(bound, policy, values, truth=truth[str(index)])
+            for index, bound in enumerate(policy.rules)
+        ]
+        yield {
+            "shard": unit.name,
+            "row": unit.row_offset + place,
+            "provenance": {k: plain(v) for k, v in values.items() if k not in DERIVED},
+            "state": {k: plain(values[k]) for k in DERIVED},
+            "rules": rules,
+            "decision": _decision(policy, values, rules, decided),
+        }
+
+
+def _outcome(
+    bound: BoundRule, policy: BoundPolicy, values: dict[str, Any], *, truth: bool | None
+) -> dict[str, Any]:
+    rule = bound.rule
+    return {
+        "reason": bound.reason,
+        "effect": rule.effect,
+        "clauses": list(rule.clauses),
+        "because": because(policy.policy).get(bound.reason, rule.because),
+        "condition": to_duckdb(bound.condition),
+        "reads": {name: plain(values[name]) for name in sorted(bound.columns)},
+        "outcome": truth,
+        "means": _meaning(bound, policy.purpose, truth=truth),
+    }
+
+
+def _meaning(bound: BoundRule, purpose: str, *, truth: bool | None) -> str:
+    """Say what an outcome comes to: NULL excludes where the rule is a forbid, and only there."""
+    rule = bound.rule
+    if bound.condition == FALSE:
+        other = rule.purposes and purpose not in rule.purposes
+        why = f"it is for {', '.join(rule.purposes)}" if other else "its parameters settle it"
+        return f"not reached in this run: {why}"
+    match rule.effect, truth:
+        case "permit", True:
+            return "permits"
+        case "permit", _:
+            return "does not permit"
+        case _, True:
+            return "excludes"
+        case "forbid", None:
+            return "excludes: whether it holds is unknown"
+    return "does not exclude"
+
+
+def _decision(
+    policy: BoundPolicy,
+    values: dict[str, Any],
+    rules: list[dict[str, Any]],
+    decided: dict[str, Any],
+) -> dict[str, Any]:
+    due = [
+        bound.reason
+        for bound, rule in zip(policy.rules, rules, strict=True)
+        if bound.deadline is not None and rule["outcome"]
+    ]
+    return {
+        "eligible": decided["eligible"],
+        "reason": decided["reason"],
+        "because": because(policy.policy).get(decided["reason"], ""),
+        "reasons": decided["reasons"],
+        "purge_reason": decided["purge_reason"],
+        "purge_deadline": plain(decided["purge_deadline"]),
+        "on_hold": values["on_hold"],
+        "held_back": bool(due) and decided["purge_reason"] is None,
+    }
+
+
+def render_explanation(facts: dict[str, Any]) -> None:
+    """Print what `explain_record` gave."""
+    page = Page()
+    page.title(f"record {facts['record_id']}")
+    page.fields(
+        [
+            ("policy", f"{facts['policy']['name']} {facts['policy']['version']}"),
+            ("purpose", facts["purpose"]),
+            ("for_org", facts["for_org"] or ""),
+            ("as_of", stated(facts["as_of"], facts["as_of_from"])),
+            ("looked at", f"{facts['records_looked_at']:,} ids"),
+            ("not looked at", ", ".join(facts["shards_not_looked_at"])),
+        ]
+    )
+    for one in facts["found"]:
+        page.title(f"{one['shard']}, row {one['row']}")
+        page.fields(_shown(one["provenance"]))
+        page.title("what the registers say")
+        page.fields(_shown(one["state"]))
+        for rule in one["rules"]:
+            effect = "" if rule["effect"] == "input" else f"{rule['effect']} "
+            page.title(f"{effect}{rule['reason']}  {', '.join(rule['clauses'])}".rstrip())
+            page.line(rule["because"])
+            page.fields(
+                [
+                    ("rule", rule["condition"]),
+                    *_shown(rule["reads"]),
+                    ("outcome", f"{_value(rule['outcome'])}: {rule['means']}"),
+                ]
+            )
+        page.title("decision")
+        page.fields(_decided(one["decision"]))
+
+
+def _shown(values: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(name, _value(value)) for name, value in values.items()]
+
+
+def _value(value: object) -> str:
+    if value is None or isinstance(value, bool):
+        return "NULL" if value is None else str(value).upper()
+    return repr(value)
+
+
+def _decided(decision: dict[str, Any]) -> list[tuple[str, str]]:
+    purge = "nothing is due"
+    if decision["purge_reason"]:
+        deadline = decision["purge_deadline"] or "a time that is not known"
+        purge = f"due by {deadline} ({decision['purge_reason']})"
+    elif decision["held_back"]:
+        purge = "due, but held" if decision["on_hold"] else "due, but whether it is held is unknown"
+    return [
+        ("eligible", "yes" if decision["eligible"] else "no"),
+        ("reason", decision["reason"]),
+        ("because", decision["because"]),
+        ("reasons", ", ".join(decision["reasons"])),
+        ("deletion", purge),
+    ]
