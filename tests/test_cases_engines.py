@@ -5,13 +5,14 @@ Both are also held to the naive oracle, which says all reasons and the purge of 
 
 from datetime import datetime
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 import polars as pl
 import pytest
 from corpusgate.filters.decide import Judge, bind, decide
 from corpusgate.filters.policy import Policy
+from corpusgate.filters.predicate import Node
 from corpusgate.filters.to_duckdb import to_duckdb
 from corpusgate.filters.to_polars import to_polars
 from corpusgate.jobs.policies import load_policy
@@ -72,10 +73,11 @@ class Outcome(NamedTuple):
     purge: tuple[str, datetime | None] | None
 
 
-class Run(NamedTuple):
-    """One case, ready to be decided."""
+class Group(NamedTuple):
+    """Cases that one run could decide together: only their registers differ."""
 
     judge: Judge
+    cases: list[Case]
     facts: pl.DataFrame
 
 
@@ -101,20 +103,77 @@ def policy_of(case: Case) -> Policy:
     return built_in_policy().with_parameters(case.parameters)
 
 
-@cache
-def run_of(case: Case) -> Run:
-    """Prepare and derive once for all tests of a case: that is what costs."""
+def judge_of(case: Case) -> Judge:
     bound = bind(policy_of(case), purpose=case.purpose, as_of=case.as_of, for_org=case.for_org)
-    judge = Judge.prepare(bound, registers_of(case))
-    return Run(judge, judge.facts(frame_of(case)))
+    return Judge.prepare(bound, registers_of(case))
 
 
 @cache
-def polars_outcome(case: Case) -> Outcome:
-    run = run_of(case)
-    row = run.judge.verdict(run.facts).row(0, named=True)
-    purge = (row["purge_reason"], row["purge_deadline"]) if row["purge_reason"] else None
-    return Outcome(row["eligible"], row["reason"], row["reasons"], purge)
+def groups() -> list[Group]:
+    """Derive each case's facts by its own registers; rules then read many facts at once."""
+    alike: dict[tuple[str, ...], list[Case]] = {}
+    for case in CASES:
+        settings = (case.purpose, str(case.as_of), str(case.for_org), str(case.parameters))
+        alike.setdefault(settings, []).append(case)
+    return [
+        Group(
+            judge_of(cases[0]),
+            cases,
+            pl.concat(judge_of(case).facts(frame_of(case)) for case in cases),
+        )
+        for cases in alike.values()
+    ]
+
+
+@cache
+def polars_outcomes() -> dict[Case, Outcome]:
+    outcomes = {}
+    for group in groups():
+        rows = group.judge.verdict(group.facts).iter_rows(named=True)
+        for case, row in zip(group.cases, rows, strict=True):
+            purge = (row["purge_reason"], row["purge_deadline"]) if row["purge_reason"] else None
+            outcomes[case] = Outcome(row["eligible"], row["reason"], row["reasons"], purge)
+    return outcomes
+
+
+@cache
+def rules_in_polars() -> dict[Case, dict[str, Any]]:
+    """What each rule and each deadline is for each case: TRUE, FALSE, a time, NULL."""
+    values = {}
+    for group in groups():
+        rules = [bound.reason for bound in group.judge.policy.rules]
+        truths = group.judge.truths(group.facts).collect()
+        truths = truths.select(pl.col(str(index)).alias(name) for index, name in enumerate(rules))
+        times = group.facts.select(
+            to_polars(node).alias(name) for name, node in deadlines_of(group).items()
+        )
+        rows = truths.hstack(times).iter_rows(named=True)
+        values.update(zip(group.cases, rows, strict=True))
+    return values
+
+
+@cache
+def rules_in_duckdb() -> dict[Case, dict[str, Any]]:
+    values = {}
+    with duckdb.connect() as database:
+        database.execute("SET TimeZone='UTC'")
+        for group in groups():
+            nodes = {bound.reason: bound.condition for bound in group.judge.policy.rules}
+            nodes |= deadlines_of(group)
+            columns = ", ".join(f'{to_duckdb(node)} AS "{name}"' for name, node in nodes.items())
+            database.register("facts", group.facts.with_row_index("place").to_arrow())
+            table = database.sql(f"SELECT {columns} FROM facts ORDER BY place").to_arrow_table()
+            rows = pl.DataFrame(table).iter_rows(named=True)
+            values.update(zip(group.cases, rows, strict=True))
+    return values
+
+
+def deadlines_of(group: Group) -> dict[str, Node]:
+    return {
+        f"{bound.reason}: deadline": bound.deadline
+        for bound in group.judge.policy.forbids
+        if bound.deadline is not None
+    }
 
 
 def oracle_outcome(case: Case) -> Outcome:
@@ -130,31 +189,8 @@ def oracle_outcome(case: Case) -> Outcome:
     return Outcome(verdict.eligible, verdict.reason, verdict.reasons, verdict.purge)
 
 
-@pytest.fixture(scope="module")
-def database():
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone='UTC'")
-        yield connection
-
-
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_polars_agrees_with_case(case: Case):
-    expect = case.expect
-    outcome = polars_outcome(case)
-    assert (outcome.eligible, outcome.reason) == (expect.eligible, expect.reason), outcome.reasons
-    if expect.reasons is not None:
-        assert outcome.reasons == expect.reasons
-    if expect.states_purge:
-        assert outcome.purge == expect.purge
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_polars_agrees_with_oracle(case: Case):
-    assert polars_outcome(case) == oracle_outcome(case)
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_decide_says_what_the_judge_says(case: Case):
+def test_decide_agrees_with_case(case: Case):
     decided = decide(
         frame_of(case),
         policy_of(case),
@@ -163,24 +199,24 @@ def test_decide_says_what_the_judge_says(case: Case):
         as_of=case.as_of,
         for_org=case.for_org,
     )
-    assert decided.select("eligible", "reason", "reasons").row(0) == polars_outcome(case)[:3]
+    [(eligible, reason, reasons)] = decided.select("eligible", "reason", "reasons").rows()
+    assert (eligible, reason) == (case.expect.eligible, case.expect.reason), reasons
+    if case.expect.reasons is not None:
+        assert reasons == case.expect.reasons
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.expect.states_purge], ids=lambda case: case.id
+)
+def test_polars_purges_what_the_case_says(case: Case):
+    assert polars_outcomes()[case].purge == case.expect.purge
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_duckdb_agrees_with_polars_on_every_rule(case: Case, database):
-    judge, facts = run_of(case)
-    rules = {bound.reason: bound.condition for bound in judge.policy.rules}
-    deadlines = {
-        f"{bound.reason}: deadline": bound.deadline
-        for bound in judge.policy.forbids
-        if bound.deadline is not None
-    }
-    truths = judge.truths(facts).collect().select(map(str, range(len(rules))))
-    times = facts.select(to_polars(node).alias(name) for name, node in deadlines.items())
+def test_polars_agrees_with_oracle(case: Case):
+    assert polars_outcomes()[case] == oracle_outcome(case)
 
-    nodes = rules | deadlines
-    database.register("facts", facts.to_arrow())
-    answer = database.execute(f"SELECT {', '.join(map(to_duckdb, nodes.values()))} FROM facts")
-    in_duckdb = pl.DataFrame(answer.to_arrow_table()).row(0)
-    in_polars = (*truths.row(0), *times.row(0))
-    assert dict(zip(nodes, in_duckdb, strict=True)) == dict(zip(nodes, in_polars, strict=True))
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_duckdb_agrees_with_polars_on_every_rule(case: Case):
+    assert rules_in_duckdb()[case] == rules_in_polars()[case]
