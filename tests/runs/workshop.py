@@ -8,15 +8,19 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import corpusgate
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
+from corpusgate.jobs.cli import main
 
 from .world import AS_OF, COLUMNS, NAMES, REGISTERS, table
+
+if TYPE_CHECKING:
+    import pytest
 
 CHANGING = {"run.json", "report.html", ".lock"}  # differ from run to run
 CLI = [sys.executable, "-m", "corpusgate.jobs.cli"]
@@ -67,6 +71,14 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
+class Done(NamedTuple):
+    """What a command came to."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
 class Workshop:
     """One folder: `corpus/`, `registers/`, `job.yaml`, and what the job writes to `out/`."""
 
@@ -107,6 +119,16 @@ class Workshop:
     def run(self, changes: Mapping[str, Any] | None = None, **options: Any) -> corpusgate.Summary:
         """Run the job in this process."""
         return corpusgate.run(self.job(changes), **{"workers": 1, **options})
+
+    def command(self, capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Done:
+        """Run the command line in this process: quicker, and the same up to the exit."""
+        code = 0
+        capsys.readouterr()
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        return Done(code, *capsys.readouterr())
 
     def cli(self, *arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run the command line as a user would."""
