@@ -14,7 +14,7 @@ from corpusgate import JobError, SchemaError, load_policy, run
 from corpusgate.jobs.cli import main
 from corpusgate.jobs.explain import explain_record
 
-SECRET = "nobody-may-see-this"
+HIDDEN = "nobody-may-see-this"
 FEBRUARY = datetime(2023, 2, 1, tzinfo=UTC)
 JULY = datetime(2023, 7, 20, tzinfo=UTC)
 JOB = """
@@ -65,7 +65,7 @@ def table(rows: list[tuple]) -> pa.Table:
             "created": pa.array(created, pa.timestamp("us", "UTC")),
             "org": pa.array(orgs, pa.string()),
             "user": pa.array(users, pa.string()),
-            "text": [SECRET] * len(rows),
+            "text": [HIDDEN] * len(rows),
         }
     )
 
@@ -231,7 +231,7 @@ def test_values_are_what_the_rules_see_and_never_text(job, command):
     assert found["state"]["user_consent_at_submission"] == "none"
     _, out, err = command("explain", job, "--record", "chat")
     assert "'u1'" in out
-    assert SECRET not in out + err + json.dumps(found)
+    assert HIDDEN not in out + err + json.dumps(found)
 
 
 def test_json_lines_are_explained_and_leave_nothing_behind(job):
@@ -239,7 +239,7 @@ def test_json_lines_are_explained_and_leave_nothing_behind(job):
     (folder / "all.parquet").unlink()
     line = {"id": "j", "source": "public_web", "created": None, "org": None, "user": None}
     other = line | {"id": "k", "source": "nowhere"}
-    lines = [json.dumps(item | {"text": SECRET}) for item in (other, line)]
+    lines = [json.dumps(item | {"text": HIDDEN}) for item in (other, line)]
     (folder / "a.jsonl").write_text("\n".join(lines))
     before = sorted(job.parent.rglob("*"))
     found = one(job, "j")

@@ -102,8 +102,8 @@ def test_the_demos_draft_can_be_planned_after_little_editing(demo, monkeypatch):
     ],
 )
 def test_a_column_is_guessed_from_its_name_and_type(tmp_path, target, column, kind, expected):
-    types = {n: k for n, k in BASE.items() if (n, target) not in {("id", "record_id")}}
-    types = {n: k for n, k in types.items() if (n, target) not in {("source", "surface")}}
+    types = {n: k for n, k in BASE.items() if (n, target) != ("id", "record_id")}
+    types = {n: k for n, k in types.items() if (n, target) != ("source", "surface")}
     where = corpus(tmp_path, types | {column: kind})
     found = parse_job(draft_job(where).replace("FILL-IN", "public_web")).input.columns.get(target)
     assert (found and found.model_dump(exclude_none=True)) == expected
