@@ -13,12 +13,14 @@ def consent_columns(
     record: dict[str, Any], events: list[Event], *, purpose: str, as_of: datetime
 ) -> dict[str, Any]:
     """Return `org_consent_at_submission`, `user_consent_at_submission`, `opted_out_since`."""
+    # An opt-in that counts only after `as_of` has not happened yet, as far as this run knows.
+    events = [e for e in events if e["choice"] == "opt_out" or _counts_from(e) <= as_of]
     of_org = _applicable(events, "org", record["org_id"], record["surface"], purpose)
     of_user = _applicable(events, "user", record["user_id"], record["surface"], purpose)
     submitted_at = record["submitted_at"]
     return {
-        "org_consent_at_submission": _at_submission(of_org, submitted_at, as_of),
-        "user_consent_at_submission": _at_submission(of_user, submitted_at, as_of),
+        "org_consent_at_submission": _at_submission(of_org, submitted_at),
+        "user_consent_at_submission": _at_submission(of_user, submitted_at),
         "opted_out_since": any_of(
             [_opted_out_since(of_org, submitted_at), _opted_out_since(of_user, submitted_at)]
         ),
@@ -48,9 +50,7 @@ def _covers_surface(event: Event, surface: str | None) -> bool:
     return event["choice"] == "opt_out" or surface in API_SURFACES
 
 
-def _at_submission(
-    events: list[Event], submitted_at: datetime | None, as_of: datetime
-) -> str | None:
+def _at_submission(events: list[Event], submitted_at: datetime | None) -> str | None:
     if not events:
         return "none"
     if submitted_at is None:
@@ -58,7 +58,7 @@ def _at_submission(
     counted = []
     for event in events:
         time = _counts_from(event)
-        if event["choice"] == "opt_in" and time <= as_of and time < submitted_at:
+        if event["choice"] == "opt_in" and time < submitted_at:
             counted.append((time, 0, "opt_in"))
         # At one instant the opt-out sorts last, so it wins.
         if event["choice"] == "opt_out" and time <= submitted_at:
