@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from corpusgate.jobs.cli import main
+
 from docs.pages import ROOT
 
 Shell = Callable[[str], tuple[int, str]]

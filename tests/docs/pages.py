@@ -57,7 +57,7 @@ def section(text: str, heading: str) -> str:
 
 def table(text: str) -> list[dict[str, str]]:
     """Read the first table of a text: one dictionary a row, by the names in its head."""
-    lines = [line for line in _first_table(text.splitlines())]
+    lines = list(_first_table(text.splitlines()))
     head, _, *body = [_cells(line) for line in lines]
     return [dict(zip(head, cells, strict=True)) for cells in body]
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import pytest
 import yaml
+
 from docs.pages import ROOT, codes, page, section, table
 
 POLICY = ROOT / "filters/policies/openai-api-data.yaml"

@@ -18,6 +18,7 @@ from corpusgate.filters.schema import (
     SURFACES,
     Type,
 )
+
 from docs.conftest import run_command
 from docs.pages import blocks, codes, page, section, table
 
