@@ -55,8 +55,8 @@ class Sql:
 
     @property
     def text(self) -> str:
-        """The text as a rule has it."""
-        return self.marked.replace(_MARK, "$")
+        """The text as a rule in a YAML block has it, with the line's end."""
+        return self.marked.replace(_MARK, "$") + "\n"
 
     def written_out(self, values: Mapping[str, Any]) -> str:
         """Give the text with the parameters' values in their places."""
