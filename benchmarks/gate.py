@@ -1,0 +1,33 @@
+"""`corpusgate run JOB --fresh`, timed from inside, with its peak memory.
+
+python benchmarks/gate.py JOB [--workers N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import time
+
+from corpusgate import run
+from corpusgate.jobs import local, shard
+
+_ = (local, shard)  # loaded before the clock starts, as the baselines' libraries are
+
+
+def main() -> None:
+    """Run the job once; print seconds, released rows and peak memory as JSON."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("job")
+    parser.add_argument("--workers", type=int)
+    options = parser.parse_args()
+    begun = time.perf_counter()
+    summary = run(options.job, fresh=True, workers=options.workers)
+    seconds = time.perf_counter() - begun
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"seconds": seconds, "rows": summary.eligible, "peak_megabytes": peak}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""All benchmarks, one table. Each figure stands beside a baseline measured in the same run.
+
+    python benchmarks/run.py [CASE …] [--data FOLDER] [--repeat 3] [--write]
+
+release    deciding and releasing 2 million records, against what one would write by hand
+memory     peak memory at one and at four times that size
+registers  five million consent events: time to prepare, time to decide
+real       the whole job over real text, where --data or CORPUSGATE_DATA gives some
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import generate
+import real
+
+HERE = Path(__file__).parent
+WORK = HERE.parent / "build" / "bench"
+RECORDS = 2_000_000
+THREADS = 2
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run of a program: its own seconds, its peak memory in MB, what it printed."""
+
+    seconds: float
+    megabytes: float
+    facts: dict[str, float]
+
+
+def main() -> None:
+    """Run the cases asked for and print their rows."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("cases", nargs="*", default=list(CASES), metavar="CASE")
+    parser.add_argument("--data", default=os.environ.get("CORPUSGATE_DATA"))
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--records", type=int, default=RECORDS)
+    parser.add_argument("--write", action="store_true", help="write benchmarks/RESULTS.md")
+    options = parser.parse_args()
+    unknown = set(options.cases) - CASES.keys()
+    if unknown:
+        parser.error(f"no case {', '.join(unknown)}; there are {', '.join(CASES)}")
+    lines = [f"# Results\n\n{machine()}\n"]
+    for name in options.cases:
+        lines.append(f"## {name}\n\nPrinted by `python benchmarks/run.py {name}`.\n")
+        print(lines[-1], flush=True)
+        for line in CASES[name](options):
+            lines.append(line)
+            print(line, flush=True)
+        lines.append("")
+    if options.write:
+        (HERE / "RESULTS.md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+
+
+def machine() -> str:
+    """Say where and with what it was measured."""
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        cwd=HERE,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    model = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+            if line.startswith("model name")
+        ),
+        platform.processor(),
+    )
+    names = ("polars", "pyarrow", "duckdb", "sqlglot")
+    versions = ", ".join(f"{name} {version(name)}" for name in names)
+    return (
+        f"{model}, {os.cpu_count()} CPUs, {platform.system()}, Python"
+        f" {platform.python_version()}, {versions}, commit {commit or 'unknown'}."
+    )
+
+
+def measure(command: list[str], cwd: Path) -> Measured:
+    """Run a program that prints one JSON object with `seconds`."""
+    environment = os.environ | {"POLARS_MAX_THREADS": str(THREADS)}
+    with subprocess.Popen(
+        command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        out, err = process.communicate()
+        if process.returncode:
+            raise SystemExit(f"{' '.join(command)}\n{err}")
+    facts = json.loads(out.splitlines()[-1])
+    return Measured(facts["seconds"], facts.get("peak_megabytes", 0.0), facts)
+
+
+def gate(folder: Path) -> list[str]:
+    """Give the command that runs the job, and says how much memory it took."""
+    return [
+        sys.executable,
+        str(HERE / "gate.py"),
+        str(folder / "job.yaml"),
+        "--workers",
+        str(THREADS),
+    ]
+
+
+def by_hand(which: str, folder: Path) -> list[str]:
+    """Give the command that does the same by hand."""
+    return [
+        sys.executable,
+        str(HERE / "by_hand.py"),
+        which,
+        str(folder),
+        str(WORK / f"{which}.parquet"),
+    ]
+
+
+def release(options: argparse.Namespace) -> Iterator[str]:
+    """Compare the gate with Polars and DuckDB by hand, in turns."""
+    folder = WORK / f"release-{options.records}"
+    generate.build(folder, options.records)
+    commands = {
+        "corpusgate run": gate(folder),
+        "Polars by hand": by_hand("polars", folder),
+        "DuckDB by hand": by_hand("duckdb", folder),
+    }
+    runs: dict[str, list[Measured]] = {name: [] for name in commands}
+    for _ in range(options.repeat):
+        for name, command in commands.items():
+            runs[name].append(measure(command, folder))
+    rows = {name: {run.facts["rows"] for run in measured} for name, measured in runs.items()}
+    if len(set.union(*rows.values())) != 1:
+        raise SystemExit(f"they release different numbers of records: {rows}")
+    released = rows["corpusgate run"].pop()
+    yield f"{options.records:,} records of about 1 KB, {released / options.records:.0%} eligible,"
+    yield f"zstd level {generate.LEVEL}, {THREADS} threads; median of {options.repeat}, in turns.\n"
+    yield "| who | seconds | peak MB | corpusgate / it, pair by pair |"
+    yield "| --- | ---: | ---: | ---: |"
+    ours = runs["corpusgate run"]
+    for name, measured in runs.items():
+        ratios = [a.seconds / b.seconds for a, b in zip(ours, measured, strict=True)]
+        yield (
+            f"| {name} | {statistics.median(r.seconds for r in measured):.2f}"
+            f" | {max(r.megabytes for r in measured):.0f} | {statistics.median(ratios):.2f} |"
+        )
+
+
+def memory(options: argparse.Namespace) -> Iterator[str]:
+    """Compare peak memory at one and at four times the size."""
+    yield "| records | seconds | peak MB | peak / peak of the first |"
+    yield "| ---: | ---: | ---: | ---: |"
+    first = 0.0
+    for records in (options.records, 4 * options.records):
+        folder = WORK / f"release-{records}"
+        generate.build(folder, records)
+        run = measure(gate(folder), folder)
+        first = first or run.megabytes
+        yield (
+            f"| {records:,} | {run.seconds:.1f} | {run.megabytes:.0f}"
+            f" | {run.megabytes / first:.2f} |"
+        )
+
+
+def registers(_: argparse.Namespace) -> Iterator[str]:
+    """State what five million events cost."""
+    facts = measure([sys.executable, str(HERE / "registers.py")], HERE).facts
+    yield "| step | seconds |"
+    yield "| --- | ---: |"
+    for name in ("read", "prepare", "decide_20000", "decide_20000_plain_join"):
+        yield f"| {name.replace('_', ' ')} | {facts[name]:.2f} |"
+    ratio = facts["decide_20000"] / facts["decide_20000_plain_join"]
+    yield f"\nPeak {facts['peak_megabytes']:.0f} MB. Deciding / plain as-of join: {ratio:.2f}."
+
+
+def real_text(options: argparse.Namespace) -> Iterator[str]:
+    """Run the whole job over real text."""
+    if not options.data:
+        yield "No data: give --data FOLDER, or set CORPUSGATE_DATA. Nothing was measured."
+        return
+    results = real.measure(Path(options.data))
+    yield "| kind | records | MB of text | eligible | reasons | seconds | MB/s | checked |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |"
+    for result in results:
+        yield f"| {' | '.join(str(value) for value in result.values())} |"
+
+
+CASES: dict[str, Callable[[argparse.Namespace], Iterator[str]]] = {
+    "release": release,
+    "memory": memory,
+    "registers": registers,
+    "real": real_text,
+}
+
+if __name__ == "__main__":
+    main()
