@@ -139,20 +139,16 @@ def _first_lines(item: InputFile) -> tuple[pa.Schema, dict[str, float]]:
 
 
 def guess_columns(look: Look) -> Iterator[tuple[str, Guess]]:
-    """Find a column for each provenance column; none is taken twice."""
+    """Find a column for each provenance column; as no two share a name, none is taken twice."""
     columns = look.columns()
     by_name: dict[str, str] = {}
     for name in columns:
         by_name.setdefault(_bare(name), name)
-    taken: set[str] = set()
     for target, kind in PROVENANCE.items():
         for word in _NAMES[target].split():
             name = by_name.get(_bare(word), "")
-            if not name or name in taken:
-                continue
-            guess = _guess(target, kind, name, columns[name], look)
+            guess = _guess(target, kind, name, columns[name], look) if name else None
             if guess is not None:
-                taken.add(name)
                 yield target, guess
                 break
 

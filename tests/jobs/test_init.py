@@ -16,6 +16,7 @@ import pytest
 from corpusgate import JobError, SchemaError
 from corpusgate.jobs.cli import main
 from corpusgate.jobs.describe import describe_plan
+from corpusgate.jobs.guess import _NAMES
 from corpusgate.jobs.init import draft_job
 from corpusgate.jobs.spec import Job, load_job, parse_job
 
@@ -136,11 +137,19 @@ def test_a_guess_that_could_be_wrong_says_what_to_check(tmp_path):
     assert "UTC is a guess" in check[1]
 
 
-def test_no_column_is_taken_twice(tmp_path):
-    where = corpus(tmp_path, {"id": STRING, "source": STRING, "message_id": STRING, "text": STRING})
+def test_no_column_can_be_taken_twice():
+    words = [re.sub("_", "", word) for words in _NAMES.values() for word in words.split()]
+    assert len(words) == len(set(words))
+
+
+def test_the_likeliest_name_is_taken(tmp_path):
+    where = corpus(tmp_path, {"message_id": STRING} | BASE)
     assert sources(where)["record_id"] == {"column": "id"}
-    columns = [item["column"] for item in sources(where).values()]
-    assert len(columns) == len(set(columns))
+
+
+def test_what_stands_in_the_file_and_in_its_path_is_left_alone(tmp_path):
+    where = corpus(tmp_path, BASE | {"org": STRING}, "org=acme/a.parquet")
+    assert "org_id" in drafted(where).input.absent
 
 
 def test_what_rules_read_and_nobody_has_is_listed_as_absent(tmp_path):
