@@ -15,7 +15,7 @@ from corpusgate.jobs.cli import main
 
 from docs.pages import ROOT
 
-Shell = Callable[[str], tuple[int, str]]
+RECORDS = 3_000
 
 
 def make_demo(folder: Path, *arguments: str) -> Path:
@@ -29,7 +29,7 @@ def make_demo(folder: Path, *arguments: str) -> Path:
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small demo that has run; only looked at, but for new outputs beside it."""
-    folder = make_demo(tmp_path_factory.mktemp("docs"), "--records", "6000", "--shards", "12")
+    folder = make_demo(tmp_path_factory.mktemp("docs"), "--records", str(RECORDS), "--shards", "12")
     code, _ = run_command(f"corpusgate run {folder}/build/demo/job.yaml --quiet")
     assert code == 0
     return folder
@@ -52,12 +52,6 @@ def run_command(line: str) -> tuple[int, str]:
         Path(target).write_text(out.getvalue(), "utf-8")
         return code, ""
     return code, out.getvalue()
-
-
-@pytest.fixture
-def shell() -> Shell:
-    """Run a command line and give its exit code and stdout."""
-    return run_command
 
 
 @pytest.fixture
