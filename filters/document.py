@@ -18,6 +18,7 @@ from .errors import Fault
 
 Path = tuple[str | int, ...]
 
+_LISTED: Final = 20
 _PLAIN: Final = "tag:yaml.org,2002:"
 
 
@@ -136,7 +137,8 @@ def suggest(word: str, known: Iterable[str]) -> str:
     """
     names = sorted(known)
     near = difflib.get_close_matches(word, names, n=1)
-    return f"did you mean `{near[0]}`?" if near else f"one of {', '.join(names)}"
+    more = ", …" if len(names) > _LISTED else ""
+    return f"did you mean `{near[0]}`?" if near else f"one of {', '.join(names[:_LISTED])}{more}"
 
 
 def _mark(node: yaml.Node) -> tuple[int, int]:

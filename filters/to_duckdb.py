@@ -92,12 +92,17 @@ def _(node: Literal) -> str:
         case datetime():
             return f"TIMESTAMPTZ '{node.value.astimezone(UTC).isoformat(sep=' ')}'"
         case timedelta():
-            seconds, micros = divmod(node.value, timedelta(seconds=1))
-            return f"INTERVAL '{seconds}.{micros // timedelta(microseconds=1):06d} seconds'"
+            return f"INTERVAL '{_duration(node.value)}'"
         case str():
             return "'" + node.value.replace("'", "''") + "'"
         case values:
             return f"({', '.join(to_duckdb(Literal(v, Type.STRING)) for v in values)})"
+
+
+def _duration(value: timedelta) -> str:
+    # Never in days: to DuckDB a day has 23 or 25 hours where clocks change.
+    hours, rest = divmod(value, timedelta(hours=1))
+    return f"{hours} hours" if not rest else f"{value // timedelta(microseconds=1)} microseconds"
 
 
 @to_duckdb.register

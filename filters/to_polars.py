@@ -110,7 +110,7 @@ def _(node: In) -> pl.Expr:
     if not all(isinstance(choice, Literal) for choice in node.choices):
         return reduce(or_, (to_polars(node.item) == to_polars(c) for c in node.choices))
     values = [choice.value for choice in node.choices if isinstance(choice, Literal)]
-    return to_polars(node.item).is_in(pl.Series(values, dtype=DTYPES[node.item.type]).implode())
+    return to_polars(node.item).is_in(pl.lit(values, dtype=pl.List(DTYPES[node.item.type])))
 
 
 @to_polars.register

@@ -17,6 +17,7 @@ from ..connectors.jsonl import is_jsonl, jsonl_digest
 from ..connectors.parquet import ParquetShard
 from ..connectors.storage import InputFile, list_inputs, partitions, resolve
 from ..filters.decide import bind
+from ..filters.document import suggest
 from ..filters.errors import Fault, JobError, RegisterError, SchemaError, UnitError
 from ..filters.mapping import Source
 from ..filters.paths import TextPath, holds_text, parse_path
@@ -310,8 +311,8 @@ def check_shard(settings: Settings, schema: pa.Schema, name: str) -> None:
     there = {*schema.names, *partitions(name)}
     for target, source in settings.sources.items():
         for column in sorted(source.reads() - there):
-            fix = f"the shard has {', '.join(schema.names[:20])}"
-            raise SchemaError(f"input.columns.{target}", f"there is no column `{column}`", fix)
+            what = f"there is no column `{column}`"
+            raise SchemaError(f"input.columns.{target}", what, suggest(column, there))
         for column in sorted(source.reads() & set(schema.names) & set(partitions(name))):
             what = f"`{column}` stands both in the file and in its path"
             raise SchemaError(f"input.columns.{target}", what, "rename one")

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ..connectors.staged import StagedFile
 from ..filters.policy import Policy
+from .page import printable
 
 if TYPE_CHECKING:
     from .summary import Summary
@@ -127,24 +129,27 @@ def render_summary(summary: Summary, why: Mapping[str, str]) -> None:
     table.add_column("share", justify="right", no_wrap=True)
     table.add_column("because", overflow="fold")
     total = max(summary.rows_in, 1)
+
+    def add(name: str, count: int, note: str, style: str = "") -> None:
+        cells = (name, f"{count:,}", f"{count / total:.1%}", note)
+        table.add_row(*(Text(printable(cell), style=style) for cell in cells))
+
     for title, count, wanted in (
         ("released", summary.eligible, True),
         ("excluded", summary.excluded, False),
     ):
-        table.add_row(
-            f"[bold]{title}[/]", f"[bold]{count:,}[/]", f"[bold]{count / total:.1%}[/]", ""
-        )
+        add(title, count, "", "bold")
         for reason, number in _sorted(summary.reasons, frozenset(summary.permits)):
             if (reason in summary.permits) is wanted:
-                row = (f"{number:,}", f"{number / total:.1%}", why.get(reason, ""))
-                table.add_row(f"  {reason}", *row)
-        table.add_section()
+                add(f"  {reason}", number, why.get(reason, ""))
     console.print(table)
     speed = f" in {summary.seconds:.1f} s" if summary.seconds else ""
-    console.print(f"{summary.rows_in:,} records in {summary.shards:,} shards{speed},", end=" ")
-    console.print(
-        f"as of {summary.as_of:%Y-%m-%dT%H:%M:%SZ}. {summary.purge:,} are due for deletion."
-    )
-    for name, error in summary.unreadable.items():
-        console.print(f"unreadable: {name}: {error}", markup=False)
-    console.print(f"{summary.output}/report.html  manifest {summary.manifest_sha256}", markup=False)
+    moment = f"as of {summary.as_of:%Y-%m-%dT%H:%M:%SZ}"
+    due = f"{summary.purge:,} are due for deletion"
+    lines = [
+        f"{summary.rows_in:,} records in {summary.shards:,} shards{speed}, {moment}. {due}.",
+        *(f"unreadable: {name}: {error}" for name, error in summary.unreadable.items()),
+        f"{summary.output}/report.html, manifest {summary.manifest_sha256}",
+    ]
+    for line in lines:
+        console.print(Text(printable(line)), soft_wrap=True)
