@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from runs.workshop import CLI, Workshop, stable, tree
-from runs.world import CANARY, COLUMNS, NAMES
+from runs.world import CANARY, COLUMNS, NAMES, REGISTERS
 
 pytestmark = pytest.mark.faults
 
@@ -193,8 +193,7 @@ def test_json_lines_that_do_not_fit_are_not_called_unreadable(tmp_path):
         {
             "input": {"columns": columns, "absent": absent, "text": "text", "keep": [],
                       "keep_raw": []},
-            "registers": {"deletions": {"empty": True, "path": None}, **dict.fromkeys(
-                ("consent", "accounts"), {"empty": True})},
+            "registers": {name: {"empty": True, "path": None} for name in REGISTERS},
         }
     )  # fmt: skip
     done = workshop.cli(
