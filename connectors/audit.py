@@ -5,14 +5,17 @@ Everything here is for auditors, never for trainers: files are readable by their
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterable, Mapping
+import shutil
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
 import polars as pl
 
+from .manifest import RUN, place
 from .staged import OWNER_ONLY, StagedFile, Written, publish_json, sweep
 
 UNITS: Final = "units"
@@ -61,16 +64,16 @@ class UnitResult:
     purge_list: Written | None = None
     error: str | None = None
 
-    @property
-    def files(self) -> tuple[Written, ...]:
-        """The files it wrote."""
-        parts = (self.released, self.decisions, self.purge_list)
-        return tuple(part for part in parts if part is not None)
+    def files(self, output: Path, audit: Path) -> list[tuple[Path, Written]]:
+        """List the files it wrote, each with the folder its path is relative to."""
+        written = ((output, self.released), (audit, self.decisions), (audit, self.purge_list))
+        return [(root, file) for root, file in written if file is not None]
 
 
 def write_frame(frame: pl.DataFrame, file: StagedFile) -> None:
     """Write a table of ids and reasons: zstd, and no statistics, which would show ids."""
-    frame.write_parquet(cast("BinaryIO", file), compression="zstd", statistics=False)
+    with file.own_errors():
+        frame.write_parquet(cast("BinaryIO", file), compression="zstd", statistics=False)
 
 
 def write_shards(audit: Path, results: Iterable[UnitResult]) -> Written:
@@ -89,27 +92,40 @@ def commit(audit: Path, key: str, result: UnitResult) -> None:
 
 
 def committed(audit: Path) -> dict[str, UnitResult]:
-    """List the results of units, by key."""
+    """List the results of units, by key; one that is damaged counts as not there."""
     folder = audit / UNITS
-    if not folder.is_dir():
-        return {}
-    return {
-        entry.stem: _result(json.loads(entry.read_bytes()))
-        for entry in sorted(folder.iterdir())
-        if entry.suffix == ".json" and not entry.name.startswith(".")
-    }
+    found = {}
+    for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
+        with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
+            found[entry.stem] = _result(json.loads(entry.read_bytes()))
+    return found
 
 
-def withdraw(audit: Path, key: str) -> None:
-    """Take a unit's result back, before what it describes is touched."""
-    (audit / UNITS / f"{key}.json").unlink(missing_ok=True)
+def withdraw(audit: Path, keep: Collection[str]) -> None:
+    """Take all other results back, before what they describe is touched."""
+    for entry in (audit / UNITS).glob("*"):
+        if entry.stem not in keep:
+            entry.unlink()
 
 
-def open_audit(audit: Path) -> None:
-    """Make the folder, for its owner only, and sweep what an earlier run left unfinished."""
+def open_audit(audit: Path, output: Path) -> None:
+    """Make the folder, for its owner only, and sweep what an earlier run left unfinished.
+
+    A folder apart from the output gets a mark that says whose it is.
+    """
     audit.mkdir(parents=True, exist_ok=True)
     audit.chmod(0o700)
     sweep(audit)
+    if audit != output / "audit":
+        publish_json(audit, RUN, {"output": place(output, audit)}, OWNER_ONLY)
+
+
+def clear_audit(audit: Path) -> None:
+    """Remove all that runs have written, and nothing else."""
+    for name in ("decisions", "purge", UNITS, "scratch"):
+        if (audit / name).is_dir():
+            shutil.rmtree(audit / name)
+    (audit / SHARDS).unlink(missing_ok=True)
 
 
 def _result(data: Mapping[str, Any]) -> UnitResult:

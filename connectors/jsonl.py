@@ -40,11 +40,10 @@ def jsonl_to_parquet(path: str, name: str, target: StagedFile) -> str:
     Types are those that fit every line. Raises UnitError for a line that is not a JSON object.
     """
     try:
-        frame = pl.scan_ndjson(Path(path), infer_schema_length=None)
-        frame.sink_parquet(cast("BinaryIO", target), compression="zstd", statistics=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None and target.tell():
-            raise
+        with Path(path).open("rb") as file, target.own_errors():
+            frame = pl.scan_ndjson(file, infer_schema_length=None)
+            frame.sink_parquet(cast("BinaryIO", target), compression="zstd", statistics=False)
+    except pl.exceptions.PolarsError:
         what = "a line is not a JSON object, or the compression is broken"
         raise UnitError(name, what, "mend the file, and check it with `jq -c . FILE`") from None
     target.flush()

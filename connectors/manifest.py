@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from ..filters.errors import OutputError
-from .staged import Written, publish_json
+from .staged import PARTIAL, Written, publish_json
 
 MANIFEST: Final = "manifest.json"
 RUN: Final = "run.json"
@@ -21,7 +22,12 @@ OURS: Final = frozenset({"eligible", "audit", MANIFEST, RUN, "report.html", ".lo
 
 @dataclass(frozen=True)
 class RunState:
-    """What `run.json` holds. `state` is `running` or `finished`; `digest` names the plan."""
+    """What `run.json` holds: the clock, the place, the speed.
+
+    `state` is `running`, `finished`, or `incomplete` where some shard could not be read; `digest`
+    names all that decides the output, the input's own identity aside. `registers` says where
+    they lay.
+    """
 
     state: str
     as_of: str
@@ -29,6 +35,7 @@ class RunState:
     digest: str
     started_at: str
     finished_at: str | None = None
+    registers: Mapping[str, str] = field(default_factory=dict)
     host: str | None = None
     workers: int | None = None
     seconds: float | None = None
@@ -57,16 +64,33 @@ def read_manifest(output: Path) -> dict[str, Any] | None:
     return _read(output, MANIFEST)
 
 
-def check_ours(output: Path) -> None:
-    """Raise OutputError if the folder holds something that no run of ours has written."""
-    if not output.exists():
-        return
-    if not output.is_dir():
+def check_ours(output: Path, audit: Path) -> None:
+    """Raise OutputError if a folder holds something that no run of this output has written."""
+    if output.is_file() or audit.is_file():
         raise OutputError(str(output), "it is a file", "give a folder as output.path")
-    names = {entry.name for entry in output.iterdir()}
-    if names - {".lock"} and RUN not in names:
+    apart = audit != output / "audit"
+    if apart and (audit.is_relative_to(output) or output.is_relative_to(audit)):
+        what = "output.audit and output.path lie inside each other"
+        raise OutputError(str(audit), what, "give two folders apart, or leave output.audit out")
+    if _names(output) - {".lock"} and RUN not in _names(output):
         what = "it holds files that are not a run's output"
         raise OutputError(str(output), what, "give a new or empty folder as output.path")
+    if apart and _names(audit):
+        mark = _read(audit, RUN) if RUN in _names(audit) else None
+        if mark is None or mark.get("output") != place(output, audit):
+            what = "it holds files that are not this output's"
+            raise OutputError(str(audit), what, "give a new or empty folder as output.audit")
+
+
+def place(output: Path, audit: Path) -> str:
+    """Say where an output lies, as seen from its audit folder."""
+    return Path(os.path.relpath(output, audit)).as_posix()
+
+
+def _names(folder: Path) -> set[str]:
+    if not folder.is_dir():
+        return set()
+    return {entry.name for entry in folder.iterdir() if not entry.name.endswith(PARTIAL)}
 
 
 def _read(output: Path, name: str) -> dict[str, Any] | None:

@@ -11,7 +11,8 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -53,6 +54,7 @@ class StagedFile(io.RawIOBase):
         self._file = os.fdopen(os.open(self._partial, flags, mode), "wb", buffering=1 << 20)
         self._digest = hashlib.sha256()
         self._size = 0
+        self._failure: OSError | None = None
 
     @property
     def partial(self) -> Path:
@@ -66,10 +68,24 @@ class StagedFile(io.RawIOBase):
     def write(self, data: Any) -> int:  # noqa: ANN401 - any buffer, as io.RawIOBase has it
         """Write and digest a buffer."""
         view = memoryview(data).cast("B")
-        self._file.write(view)
+        try:
+            self._file.write(view)
+        except OSError as error:
+            self._failure = error
+            raise
         self._digest.update(view)
         self._size += view.nbytes
         return view.nbytes
+
+    @contextmanager
+    def own_errors(self) -> Iterator[None]:
+        """Give back the OSError of a failed write, where a library has made another of it."""
+        try:
+            yield
+        except Exception:
+            if self._failure is not None:
+                raise self._failure from None
+            raise
 
     def tell(self) -> int:
         """Give the number of bytes written."""

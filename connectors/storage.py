@@ -158,7 +158,7 @@ def _matches(pattern: str, base: Path) -> list[InputFile]:
     if path.is_file():
         return [_describe(path, path.name)]
     if path.is_dir():
-        names: Iterator[str] = (n for n in _walk(path) if n.endswith(INPUT_SUFFIXES))
+        names: Iterator[str] = (n for n in _walk(path) if n.lower().endswith(INPUT_SUFFIXES))
         what, fix = (
             f"no input file is below the folder `{pattern}`",
             f"put {', '.join(INPUT_SUFFIXES)} files there, or name others with a glob",

@@ -90,9 +90,21 @@ def map_columns(frame: pl.DataFrame, sources: Mapping[str, Source], where: str) 
         value = _value(target, kind, source, frame.schema, place)
         if kind is Type.TIMESTAMP and source.column is not None:
             there = pl.col(source.column).is_not_null()
+            _not_all_lost(frame, source, value, place)
             value = pl.when(value.is_null() & there).then(UNREADABLE).otherwise(value)
         columns.append(value.alias(target))
     return frame.select(columns)
+
+
+def _not_all_lost(frame: pl.DataFrame, source: Source, value: pl.Expr, place: str) -> None:
+    """Refuse a column of texts none of which is a time: that is no record's fault."""
+    if source.timezone is not None or frame.schema[str(source.column)] != pl.String:
+        return
+    there, read = frame.select(pl.col(str(source.column)).count(), read=value.count()).row(0)
+    if there and not read:
+        what = f"`{source.column}` holds no time with an offset"
+        fix = "say in which zone it is written: {column: …, timezone: UTC}"
+        raise SchemaError(place, what, fix)
 
 
 def map_register(

@@ -35,7 +35,9 @@ def conform(frame: pl.DataFrame) -> pl.DataFrame:
         if name in PROVENANCE:
             _check(name, frame.schema[name])
     return frame.select(
-        _expression(name, kind) if name in frame.columns else _missing(name, kind)
+        _expression(name, kind, frame.schema[name])
+        if name in frame.columns
+        else _missing(name, kind)
         for name, kind in PROVENANCE.items()
     )
 
@@ -63,7 +65,9 @@ def _check(name: str, dtype: pl.DataType) -> None:
         raise SchemaError(where, f"{dtype} is not a string", "map a string column")
 
 
-def _expression(name: str, kind: Type) -> pl.Expr:
+def _expression(name: str, kind: Type, dtype: pl.DataType) -> pl.Expr:
+    if isinstance(dtype, pl.Null):
+        return _missing(name, kind)
     column = pl.col(name)
     if name in TIMES:
         return column.cast(DTYPES[Type.TIMESTAMP])

@@ -6,8 +6,6 @@ Commands import what they need when they run, so that `--help` answers at once.
 from __future__ import annotations
 
 import json
-import os
-import sys
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
@@ -84,6 +82,8 @@ def run(
     spec = load_job(job)
     with watch(quiet=quiet) as progress:
         summary = run_job(spec, fresh=fresh, workers=workers, progress=progress)
+    if summary.done_before:
+        typer.echo(f"done as of {summary.as_of.isoformat()}; --fresh starts anew", err=True)
     if as_json:
         typer.echo(json.dumps(summary.as_json()))
     elif not quiet:
@@ -195,10 +195,10 @@ def main(arguments: list[str] | None = None) -> Any:  # noqa: ANN401 - exits
         # The system's own words, without a traceback: a full disk, a missing permission.
         place = f" {error.filename}" if error.filename else ""
         _fail(f"cannot write or read{place}: {error.strerror or type(error).__name__}", FAILED)
-    except KeyboardInterrupt:
-        typer.echo("corpusgate: interrupted; run it again to go on", err=True)
-        sys.stdout.flush()
-        os._exit(INTERRUPTED)
+    except SystemExit as leaving:
+        if leaving.code == INTERRUPTED:  # what typer makes of Ctrl-C
+            typer.echo("corpusgate: interrupted; run it again to go on", err=True)
+        raise
 
 
 if __name__ == "__main__":

@@ -130,7 +130,7 @@ def describe_plan(job: Job | str | Path) -> dict[str, Any]:
     Raises as a run would for everything that stops it before it begins.
     """
     spec = job if isinstance(job, Job) else load_job(job)
-    check_ours(output_folders(spec)[0])
+    check_ours(*output_folders(spec))
     as_of, origin = settled_as_of(spec)
     plan = make_plan(spec, as_of)
     policy = plan.policy
@@ -268,7 +268,7 @@ def _output(plan: Plan) -> dict[str, Any]:
     output, audit = output_folders(plan.job)
     before = read_run_state(output)
     done = committed(audit)
-    keys = [plan.key(unit) for unit in plan.units]
+    keys = plan.keys().values()
     return {
         "path": str(output),
         "audit": str(audit),

@@ -81,7 +81,7 @@ def _search(
     looked_at = 0
     for unit in plan.units:
         try:
-            with opened(unit, context) as shard:
+            with opened(unit, context.audit) as shard:
                 ids = provenance(unit, shard, settings)["record_id"].cast(pl.String)
         except (UnitError, SchemaError):
             skipped.append(unit.name)
@@ -104,7 +104,7 @@ def _unknown(plan: Plan, record_id: str, looked_at: int, skipped: list[str]) -> 
 def _judged(
     unit: Unit, rows: list[int], context: Context, policy: BoundPolicy
 ) -> Iterator[dict[str, Any]]:
-    with opened(unit, context) as shard:
+    with opened(unit, context.audit) as shard:
         records = provenance(unit, shard, context.settings)
     context.registers.match_ids(id_kinds(records.schema))
     facts = context.judge.facts(records, context.duplicates)[rows]

@@ -20,7 +20,14 @@ from typing import Protocol
 
 from filelock import FileLock, Timeout
 
-from ..connectors.audit import UnitResult, committed, open_audit, withdraw, write_shards
+from ..connectors.audit import (
+    UnitResult,
+    clear_audit,
+    committed,
+    open_audit,
+    withdraw,
+    write_shards,
+)
 from ..connectors.manifest import (
     MANIFEST,
     OURS,
@@ -86,27 +93,25 @@ def run(
     spec = job if isinstance(job, Job) else load_job(job)
     watcher = progress or Silent()
     output, audit = output_folders(spec)
-    check_ours(output)
+    check_ours(output, audit)
     before = None if fresh else read_run_state(output)
-    if before and before.state == "finished" and spec.moment is None:
-        return _done_before(spec, output)
-    as_of = spec.moment or (
-        datetime.fromisoformat(before.as_of) if before and before.default_as_of else started_at
-    )
+    as_of = spec.moment or (datetime.fromisoformat(before.as_of) if before else started_at)
     plan = make_plan(spec, as_of)
+    if before and before.state == "finished" and spec.moment is None:
+        return _done_before(plan, output, audit, before)
     for warning in plan.warnings:
         watcher.warn(warning)
     count = max(1, workers or os.cpu_count() or 1)
     with _locked(output):
         if fresh:
             _clear(output, audit)
-        open_audit(audit)
-        sweep(output)
         state = RunState(
             "running", as_of.isoformat(), spec.moment is None, plan.digest, started_at.isoformat()
         )
         (output / MANIFEST).unlink(missing_ok=True)
         write_run_state(output, state)
+        open_audit(audit, output)
+        sweep(output)
         results = _work(plan, output, audit, count, watcher)
         summary = _finish(plan, output, audit, results)
         seconds = time.perf_counter() - begun
@@ -115,7 +120,9 @@ def run(
             output,
             replace(
                 state,
-                state="finished",
+                # What could not be read is tried again; until then the run is not finished.
+                state="incomplete" if summary.shards_unreadable else "finished",
+                registers={n: r.source for n, r in plan.registers.given().items()},
                 finished_at=datetime.now(UTC).isoformat(),
                 host=platform.node(),
                 workers=count,
@@ -129,8 +136,8 @@ def run(
 def _work(
     plan: Plan, output: Path, audit: Path, workers: int, watcher: Progress
 ) -> list[UnitResult]:
-    keys = {unit: plan.key(unit) for unit in plan.units}
-    done = committed(audit)
+    keys = plan.keys()
+    done = _intact(output, audit)
     _drop_stale(output, audit, done, set(keys.values()))
     results = [done[key] for key in keys.values() if key in done]
     todo = sorted(
@@ -155,7 +162,34 @@ def _work(
     for result in _parallel(todo, keys, context, workers):
         results.append(result)
         watcher.unit(result)
-    return results
+    return _whole(results, keys, output, audit)
+
+
+def _whole(
+    results: list[UnitResult], keys: dict[Unit, str], output: Path, audit: Path
+) -> list[UnitResult]:
+    """Take back the good parts of a shard of which another part cannot be read."""
+    errors = {result.shard: result.error for result in results if result.rows is None}
+    if all(result.rows is None for result in results if result.shard in errors):
+        return results
+    withdraw(audit, keep={key for unit, key in keys.items() if unit.name not in errors})
+    kept = []
+    for result in results:
+        if result.shard not in errors or result.rows is None:
+            kept.append(result)
+            continue
+        for root, file in result.files(output, audit):
+            (root / file.path).unlink()
+        blank = UnitResult(
+            result.shard,
+            result.part,
+            result.parts,
+            result.input_bytes,
+            result.input_sha256,
+            result.row_offset,
+        )
+        kept.append(replace(blank, error=errors[result.shard]))
+    return kept
 
 
 def _parallel(
@@ -196,25 +230,45 @@ def _finish(plan: Plan, output: Path, audit: Path, results: list[UnitResult]) ->
     return replace(summary, warnings=plan.warnings)
 
 
-def _done_before(job: Job, output: Path) -> Summary:
+def _done_before(plan: Plan, output: Path, audit: Path, before: RunState) -> Summary:
+    """Give the summary of a finished run, if it is this very one."""
     facts = read_manifest(output)
-    if facts is None:
-        raise OutputError(str(output), "the manifest of a finished run is gone", "use --fresh")
-    return replace(summarise(facts, output, job.output.path), done_before=True)
+    done = _intact(output, audit)
+    same = plan.digest == before.digest and set(plan.keys().values()) == done.keys()
+    if facts is None or not same or plan.unreadable:
+        what = f"a run as of {before.as_of} is finished here, and what it was made from has changed"
+        fix = "start anew with --fresh, say as_of in the job, or give another output.path"
+        raise OutputError(str(output), what, fix)
+    return replace(summarise(facts, output, plan.job.output.path), done_before=True)
+
+
+def _intact(output: Path, audit: Path) -> dict[str, UnitResult]:
+    """List the results of units whose files are all there, as long as they were written."""
+    return {
+        key: result
+        for key, result in committed(audit).items()
+        if all(
+            (root / file.path).is_file() and (root / file.path).stat().st_size == file.bytes
+            for root, file in result.files(output, audit)
+        )
+    }
 
 
 def _drop_stale(output: Path, audit: Path, done: dict[str, UnitResult], keys: set[str]) -> None:
     """Remove what no unit of this run vouches for: results first, then their files."""
-    for key in done.keys() - keys:
-        withdraw(audit, key)
-    good = {file.path for key in keys & done.keys() for file in done[key].files}
+    withdraw(audit, keep=keys & done.keys())
+    good = {
+        root / file.path
+        for key in keys & done.keys()
+        for root, file in done[key].files(output, audit)
+    }
     for root, folders in ((output, ("eligible",)), (audit, ("decisions", "purge"))):
         for name in folders:
             for path in sorted((root / name).rglob("*"), reverse=True):
                 if path.is_dir():
                     if not any(path.iterdir()):
                         path.rmdir()
-                elif path.relative_to(root).as_posix() not in good:
+                elif path not in good:
                     path.unlink()
 
 
@@ -225,13 +279,7 @@ def _clear(output: Path, audit: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    if audit.is_dir():
-        for name in ("decisions", "purge", "units", "scratch", "shards.parquet"):
-            path = audit / name
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+    clear_audit(audit)
 
 
 @contextmanager

@@ -13,15 +13,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import polars as pl
+
 from ..connectors.jsonl import is_jsonl, jsonl_digest
 from ..connectors.parquet import ParquetShard
 from ..connectors.storage import InputFile, list_inputs, partitions, resolve
 from ..filters.decide import bind
 from ..filters.document import suggest
 from ..filters.errors import Fault, JobError, RegisterError, SchemaError, UnitError
-from ..filters.mapping import Source
+from ..filters.mapping import Source, map_columns
 from ..filters.paths import TextPath, holds_text, parse_path
 from ..filters.policy import BoundPolicy, Policy
+from ..filters.provenance import conform, id_kinds
 from ..filters.registers import RegisterSet
 from .policies import load_policy
 from .registers import Registers
@@ -101,6 +104,10 @@ class Settings:
             job.output.compression_level,
         )
 
+    def reads(self) -> frozenset[str]:
+        """Name the columns of the corpus that provenance comes from."""
+        return frozenset[str]().union(*(source.reads() for source in self.sources.values()))
+
     def paths(self, schema: pa.Schema) -> tuple[TextPath, ...]:
         """Read the text paths against a shard's schema. Raises SchemaError."""
         paths = tuple(parse_path(text, schema.names) for text in self.text)
@@ -153,9 +160,9 @@ class Plan:
         }
         return _digest(facts)
 
-    def key(self, unit: Unit) -> str:
-        """Name a unit's result: equal keys mean equal bytes."""
-        return _digest([self.digest, unit.identity])
+    def keys(self) -> dict[Unit, str]:
+        """Name each unit's result: equal keys mean equal bytes."""
+        return {unit: _digest([self.digest, unit.identity]) for unit in self.units}
 
 
 def versions() -> dict[str, str]:
@@ -213,11 +220,12 @@ def make_plan(job: Job, as_of: datetime) -> Plan:
     registers.match_ids(dict.fromkeys(job.input.columns))
     settings = Settings.of(job)
     inputs = tuple(list_inputs(job.input.path, job.base))
-    output, _ = output_folders(job)
-    if any(Path(item.path).resolve().is_relative_to(output) for item in inputs):
+    output, audit = output_folders(job)
+    inside = (Path(item.path).resolve() for item in inputs)
+    if any(path.is_relative_to(output) or path.is_relative_to(audit) for path in inside):
         fix = "write somewhere else, or read a narrower input.path"
         raise JobError(job.source, (Fault("output.path", "the input lies inside the output", fix),))
-    units, unreadable = _units(job, settings, inputs)
+    units, unreadable = _units(job, settings, registers, inputs)
     warnings += _unknowns(job, policy, registers)
     return Plan(job, policy, registers, settings, inputs, units, unreadable, tuple(warnings))
 
@@ -272,7 +280,7 @@ def _unknowns(job: Job, policy: BoundPolicy, registers: RegisterSet) -> Iterator
 
 
 def _units(
-    job: Job, settings: Settings, inputs: tuple[InputFile, ...]
+    job: Job, settings: Settings, registers: RegisterSet, inputs: tuple[InputFile, ...]
 ) -> tuple[tuple[Unit, ...], tuple[Unreadable, ...]]:
     units: list[Unit] = []
     unreadable: list[Unreadable] = []
@@ -285,6 +293,7 @@ def _units(
             filesystem, path = resolve(item.path, job.base)
             with ParquetShard(filesystem, path, item.name) as shard:
                 check_shard(settings, shard.schema, item.name)
+                check_types(settings, registers, shard.schema, item.name)
                 units += _ranges(item, shard, job.input.max_unit_bytes)
         except UnitError as error:
             unreadable.append(Unreadable(item.name, item.size, error))
@@ -316,6 +325,27 @@ def check_shard(settings: Settings, schema: pa.Schema, name: str) -> None:
         for column in sorted(source.reads() & set(schema.names) & set(partitions(name))):
             what = f"`{column}` stands both in the file and in its path"
             raise SchemaError(f"input.columns.{target}", what, "rename one")
+
+
+def check_types(settings: Settings, registers: RegisterSet, schema: pa.Schema, name: str) -> None:
+    """Map and conform no rows at all: what is wrong with types shows before anything is written.
+
+    Raises SchemaError, and RegisterError for a register whose ids are of another type.
+    """
+    wanted = [column for column in schema.names if column in settings.reads()]
+    frame = with_partitions(pl.DataFrame(schema.empty_table().select(wanted)), name)
+    records = map_columns(frame, settings.sources, "input.columns")
+    conform(records)
+    registers.match_ids(id_kinds(records.schema))
+
+
+def with_partitions(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Put the Hive partitions of a shard's path beside its columns, as strings."""
+    return frame.with_columns(
+        pl.lit(value, dtype=pl.String).alias(column)
+        for column, value in partitions(name).items()
+        if column not in frame.columns
+    )
 
 
 def _whole(item: InputFile, digest: str, rows: int | None) -> Unit:

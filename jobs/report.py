@@ -121,8 +121,6 @@ def because(policy: Policy) -> dict[str, str]:
 def render_summary(summary: Summary, why: Mapping[str, str]) -> None:
     """Print the closing table: what was kept and what was dropped, by reason, and why."""
     console = Console(highlight=False)
-    if summary.done_before:
-        console.print(f"done as of {summary.as_of:%Y-%m-%dT%H:%M:%SZ}; --fresh starts anew\n")
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("reason", no_wrap=True)
     table.add_column("records", justify="right", no_wrap=True)

@@ -20,7 +20,7 @@ from ..connectors.audit import UnitResult, commit, write_frame
 from ..connectors.jsonl import is_jsonl, jsonl_to_parquet
 from ..connectors.parquet import ParquetShard
 from ..connectors.staged import OWNER_ONLY, StagedFile
-from ..connectors.storage import partitions, resolve
+from ..connectors.storage import resolve
 from ..filters.decide import Judge
 from ..filters.errors import CorpusgateError, RegisterError, SchemaError, UnitError
 from ..filters.mapping import map_columns
@@ -28,7 +28,7 @@ from ..filters.paths import holds_text
 from ..filters.provenance import id_kinds
 from ..filters.registers import RegisterSet
 from ..filters.schema import PARTS, SURFACES
-from .plan import Settings, Unit, check_shard
+from .plan import Settings, Unit, check_shard, with_partitions
 
 RECHECK: Final = (
     "surface",
@@ -66,7 +66,7 @@ def process(unit: Unit, key: str, context: Context) -> UnitResult:
     """
     base = UnitResult(unit.name, unit.part, unit.parts, unit.size, unit.digest, unit.row_offset)
     try:
-        with opened(unit, context) as shard:
+        with opened(unit, context.audit) as shard:
             result = _released(unit, shard, base, context)
     except (UnitError, SchemaError, RegisterError) as error:
         return failed(base, error)
@@ -81,14 +81,12 @@ def failed(base: UnitResult, error: CorpusgateError) -> UnitResult:
 
 
 @contextmanager
-def opened(unit: Unit, context: Context) -> Iterator[ParquetShard]:
+def opened(unit: Unit, audit: Path) -> Iterator[ParquetShard]:
     """Open a unit's file; JSON lines become Parquet first, below the audit folder."""
     with ExitStack() as stack:
         path = unit.path
         if is_jsonl(unit.name):
-            scratch = stack.enter_context(
-                StagedFile(context.audit, f"scratch/{unit.output}", OWNER_ONLY)
-            )
+            scratch = stack.enter_context(StagedFile(audit, f"scratch/{unit.output}", OWNER_ONLY))
             path = jsonl_to_parquet(unit.path, unit.name, scratch)
         filesystem, place = resolve(path, Path())
         yield stack.enter_context(ParquetShard(filesystem, place, unit.name))
@@ -97,16 +95,9 @@ def opened(unit: Unit, context: Context) -> Iterator[ParquetShard]:
 def provenance(unit: Unit, shard: ParquetShard, settings: Settings) -> pl.DataFrame:
     """Read a unit's narrow columns and map them. Raises SchemaError."""
     check_shard(settings, shard.schema, unit.name)
-    wanted = frozenset[str]().union(*(s.reads() for s in settings.sources.values()))
-    table = shard.read(
-        [name for name in shard.schema.names if name in wanted], row_groups(unit, shard)
-    )
-    frame = pl.DataFrame(table)
-    in_path = {name: value for name, value in partitions(unit.name).items() if name in wanted}
-    frame = frame.with_columns(
-        pl.lit(value, dtype=pl.String).alias(name) for name, value in in_path.items()
-    )
-    return map_columns(frame, settings.sources, "input.columns")
+    wanted = [name for name in shard.schema.names if name in settings.reads()]
+    frame = pl.DataFrame(shard.read(wanted, row_groups(unit, shard)))
+    return map_columns(with_partitions(frame, unit.name), settings.sources, "input.columns")
 
 
 def row_groups(unit: Unit, shard: ParquetShard) -> range:

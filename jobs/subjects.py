@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -10,11 +11,11 @@ import polars as pl
 import pyarrow as pa
 
 from ..connectors.audit import UnitResult
-from ..connectors.parquet import ParquetShard
-from ..connectors.storage import resolve
+from ..filters.errors import SchemaError, UnitError
 from ..filters.registers import RegisterSet
 from ..filters.schema import SUBJECTS
 from .plan import Plan
+from .shard import opened, row_groups
 
 
 def unmatched_subjects(
@@ -36,32 +37,32 @@ def unmatched_subjects(
             subjects = mine.select("subject_id").unique()
             seen = pl.DataFrame(schema=subjects.schema)
             if paths:
-                ids = pl.scan_parquet(paths).select(subject_id=SUBJECTS[kind])
+                ids = pl.scan_parquet(paths, glob=False).select(subject_id=SUBJECTS[kind])
                 found = ids.join(subjects.lazy(), on="subject_id", how="semi").unique()
                 seen = found.collect(engine="streaming")
             counts[name] += subjects.height - seen.height
     return counts
 
 
-def duplicate_ids(plan: Plan, scratch: Path) -> pl.Series:
+def duplicate_ids(plan: Plan, audit: Path) -> pl.Series:
     """Find the record ids that occur more than once in the whole run.
 
-    A pass over the id columns alone; DuckDB spills to `scratch` what memory does not hold.
+    A pass over the id columns alone; DuckDB spills to disk what memory does not hold. What
+    cannot be read here will not be released either.
     """
     column = plan.settings.id_column
 
     def batches() -> Iterator[pa.RecordBatch]:
         for unit in plan.units:
-            filesystem, path = resolve(unit.path, Path())
-            with ParquetShard(filesystem, path, unit.name) as shard:
-                for group in unit.row_groups:
+            with contextlib.suppress(UnitError, SchemaError), opened(unit, audit) as shard:
+                for group in row_groups(unit, shard):
                     table = shard.read([column], range(group, group + 1))
                     ids = table.column(0).cast(pa.large_string())
                     yield from pa.table({"id": ids}).to_batches()
 
     reader = pa.RecordBatchReader.from_batches(pa.schema([("id", pa.large_string())]), batches())
     with duckdb.connect() as connection:
-        connection.execute("SET temp_directory = $1", [str(scratch / "scratch")])
+        connection.execute("SET temp_directory = $1", [str(audit / "scratch")])
         connection.execute("SET memory_limit = '512MB'")
         connection.register("ids", reader)
         repeated = "SELECT id FROM ids WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1"

@@ -56,6 +56,7 @@ class Summary:
             "manifest_sha256": self.manifest_sha256,
             "as_of": self.as_of.isoformat(),
             "unreadable": sorted(self.unreadable),
+            "done_before": self.done_before,
         }
 
 
@@ -102,7 +103,6 @@ def manifest_facts(
                 "rows": register.frame.height,
                 "digest": register.digest,
                 "snapshot_at": register.snapshot_at and register.snapshot_at.isoformat(),
-                "source": register.source,
                 "subjects_unmatched": unmatched[name],
             }
             for name, register in plan.registers.given().items()
