@@ -18,10 +18,10 @@ Row = dict[str, Any]
 Registers = dict[str, list[Row] | None]
 
 AS_OF = datetime(2023, 8, 1, tzinfo=UTC)
-START = AS_OF - timedelta(microseconds=6)
+START = AS_OF - timedelta(microseconds=3)
 
-times = st.integers(0, 9).map(lambda ticks: START + timedelta(microseconds=ticks))
-ids = st.sampled_from(["a", "b", "A", "ft:x"])
+times = st.integers(0, 4).map(lambda ticks: START + timedelta(microseconds=ticks))
+ids = st.sampled_from(["a", "a", "a", "b", "A", "ft:x"])
 
 _consent = st.fixed_dictionaries(
     {
@@ -105,7 +105,7 @@ _api = st.builds(
     st.sampled_from(["api", "playground", "consumer"]),
     ids,
     ids,
-    st.integers(0, 6).map(lambda ticks: START + timedelta(microseconds=ticks)),
+    st.integers(0, 3).map(lambda ticks: START + timedelta(microseconds=ticks)),
 )
 
 

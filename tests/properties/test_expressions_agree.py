@@ -132,7 +132,7 @@ def test_what_is_known_can_be_settled_early(effort: settings) -> None:
 @efforts(fast=150, slow=6_000)
 def test_canonical_sql_is_read_as_the_same_tree(effort: settings) -> None:
     @effort
-    @given(expressions(TABLE, durations=False))
+    @given(expressions(TABLE))
     def check(sql: Sql) -> None:
         node = tree(sql)
         assert parse(to_duckdb(node), NAMES) == (node, [])

@@ -55,10 +55,10 @@ def states(given: Registers, purpose: str) -> States:
     return States.prepare(register_set(given), bind(POLICY, purpose=purpose, as_of=AS_OF))
 
 
-@efforts(fast=60, slow=6_000)
+@efforts(fast=80, slow=6_000)
 def test_derived_columns_are_what_loops_find(effort: settings) -> None:
     @effort
-    @given(records(), registers(), purposes)
+    @given(records(16), registers(), purposes)
     def check(rows: list[Row], known: Registers, purpose: str) -> None:
         derived = states(known, purpose).derive(conform(record_frame(rows)))
         assert list(derived.columns) == list(DERIVED)
