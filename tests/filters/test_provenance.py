@@ -85,9 +85,6 @@ def test_id_kinds():
     assert id_kinds(schema) == {"org_id": "string", "file_id": "integer", "user_id": None}
 
 
-@pytest.mark.xfail(
-    raises=pl.exceptions.InvalidOperationError, reason="a column of NULLs has no type"
-)
 def test_parents_that_nobody_has():
     assert one("parent_ids", None, pl.Null)["has_parents"].item() is False
 
