@@ -98,6 +98,8 @@ def bind(
     if (purpose == "custom_model") != (for_org is not None):
         what = "goes with purpose custom_model, and only with it"
         faults.append(Fault("for_org", what, "name the one organisation whose model it is"))
+    if for_org is not None and not for_org.strip():
+        faults.append(Fault("for_org", "it is blank", "name the one organisation"))
     moment = datetime.min.replace(tzinfo=UTC)
     try:
         moment = parse_time(as_of if isinstance(as_of, str) else as_of.isoformat())

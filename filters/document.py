@@ -1,13 +1,14 @@
 """YAML text → plain data, with the line and column of every key.
 
 Stricter than YAML 1.1 where a slip could change what a policy means: a key given twice is an
-error, only `true` and `false` are booleans, and times stay strings, so that a time without an
-offset cannot be read as some zone's by accident.
+error, and so is an alias; only `true` and `false` are booleans; times and fractions stay strings,
+so that a time without an offset cannot be read as some zone's, nor version 1.10 as 1.1.
 """
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,6 +20,8 @@ from .errors import Fault
 Path = tuple[str | int, ...]
 
 _LISTED: Final = 20
+_NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
+_INTEGER: Final = re.compile(r"[+-]?(?:0|[1-9]\d{0,17})")
 _PLAIN: Final = "tag:yaml.org,2002:"
 
 
@@ -47,9 +50,17 @@ class Document:
 class _Builder:
     positions: dict[Path, tuple[int, int]] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
+    seen: set[int] = field(default_factory=set)
 
     def build(self, node: yaml.Node, path: Path) -> Any:  # noqa: ANN401 - YAML is any data
         self.positions.setdefault(path, _mark(node))
+        if id(node) in self.seen:
+            self._fault(path, "an alias", "write it out", node)
+            return None
+        if not isinstance(node, yaml.ScalarNode):
+            self.seen.add(id(node))
+            if node.tag not in {f"{_PLAIN}map", f"{_PLAIN}seq"}:
+                self._fault(path, f"the YAML tag `{node.tag}`", "write plain values", node)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -59,6 +70,9 @@ class _Builder:
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         data: dict[str, Any] = {}
         for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._fault(path, "a key that is no word", "write plain keys", key_node)
+                continue
             key = str(key_node.value)
             here = (*path, key)
             if key in data or key == "<<":
@@ -72,14 +86,12 @@ class _Builder:
     def _scalar(self, node: yaml.Node, path: Path) -> Any:  # noqa: ANN401 - YAML is any data
         text = str(node.value)
         match node.tag.removeprefix(_PLAIN):
-            case "null":
+            case "null" if text in _NULLS:
                 return None
             case "bool" if text.lower() in {"true", "false"}:
                 return text.lower() == "true"
-            case "int" if text.lstrip("+-").isdigit() and (text == "0" or text[:1] != "0"):
+            case "int" if _INTEGER.fullmatch(text):
                 return int(text)
-            case "float" if "." in text and ":" not in text:
-                return float(text)
             case "str" | "bool" | "int" | "float" | "timestamp" | "value":
                 return text
             case tag:
@@ -110,6 +122,8 @@ def parse_document(text: str) -> Document:
         return Document(None, {}, (fault,))
     except yaml.YAMLError:
         return Document(None, {}, (Fault("file", "not YAML text", "save it as UTF-8 text"),))
+    except RecursionError:
+        return Document(None, {}, (Fault("file", "nested too deeply", "write it flat"),))
     if node is None:
         return Document({}, {})
     builder = _Builder()

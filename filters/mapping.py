@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -21,12 +22,10 @@ from . import predicate as p
 from .document import suggest
 from .errors import Fault, RegisterError, SchemaError
 from .parse import Names, mentioned, parse, parse_time
-from .registers import parse_times
 from .schema import PROVENANCE, SURFACES, Type
+from .times import UNITS, UNREADABLE, from_epoch, from_text, from_wall_clock, from_zoned
 from .to_polars import TIMESTAMP, to_polars
 
-UNITS: Final = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0.001}
-UNREADABLE: Final = datetime(1970, 1, 1, tzinfo=UTC)
 PERPETUAL: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
@@ -85,6 +84,7 @@ def map_columns(frame: pl.DataFrame, sources: Mapping[str, Source], where: str) 
     '2023-03-01T00:00:00+00:00'
     """
     columns = []
+    frame = _plain(frame, sources)
     for target, source in sources.items():
         kind, place = PROVENANCE[target], f"{where}.{target}"
         value = _value(target, kind, source, frame.schema, place)
@@ -96,12 +96,26 @@ def map_columns(frame: pl.DataFrame, sources: Mapping[str, Source], where: str) 
     return frame.select(columns)
 
 
+def _plain(frame: pl.DataFrame, sources: Mapping[str, Source]) -> pl.DataFrame:
+    """Give the columns that expressions read the types that the rule language has."""
+    read = frozenset[str]().union(*(s.reads() for s in sources.values() if s.sql is not None))
+    casts = []
+    for name in sorted(read & set(frame.columns)):
+        dtype = frame.schema[name]
+        if isinstance(dtype, pl.Categorical | pl.Enum | pl.Null):
+            casts.append(pl.col(name).cast(pl.String))
+        elif isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
+            casts.append(from_zoned(pl.col(name), dtype).alias(name))
+    return frame.with_columns(casts)
+
+
 def _not_all_lost(frame: pl.DataFrame, source: Source, value: pl.Expr, place: str) -> None:
-    """Refuse a column of texts none of which is a time: that is no record's fault."""
-    if source.timezone is not None or frame.schema[str(source.column)] != pl.String:
+    """Refuse texts that are all times without a zone: that is no single record's fault."""
+    if source.timezone is not None or frame.schema.get(str(source.column)) != pl.String:
         return
-    there, read = frame.select(pl.col(str(source.column)).count(), read=value.count()).row(0)
-    if there and not read:
+    if frame.select(value.is_not_null().any()).item():
+        return
+    if from_text(frame[str(source.column)], "UTC").is_not_null().any():
         what = f"`{source.column}` holds no time with an offset"
         fix = "say in which zone it is written: {column: …, timezone: UTC}"
         raise SchemaError(place, what, fix)
@@ -115,6 +129,7 @@ def map_register(
     Raises RegisterError for a time that is there and cannot be read, and as `map_columns` does.
     """
     columns: list[pl.Expr] = []
+    frame = _plain(frame, sources)
     for target, source in sources.items():
         place = f"{where}.{target}"
         try:
@@ -143,67 +158,33 @@ def _column(kind: Type, source: Source, schema: pl.Schema, place: str) -> pl.Exp
     name = str(source.column)
     if name not in schema:
         raise SchemaError(place, f"there is no column `{name}`", suggest(name, schema))
-    dtype, column = schema[name], pl.col(name)
     if kind is not Type.TIMESTAMP:
-        return column
+        return pl.col(name)
+    return _time(name, schema[name], source, place)
+
+
+def _time(name: str, dtype: pl.DataType, source: Source, place: str) -> pl.Expr:
+    column = pl.col(name)
     if isinstance(dtype, pl.Null):
         return column.cast(TIMESTAMP)
     if source.unit is not None:
         if not dtype.is_numeric() or dtype.is_decimal():
             raise SchemaError(place, f"`{name}` is {dtype}, not a number", "leave unit out")
-        return _epoch(column, dtype, source.unit)
+        return from_epoch(column, dtype, source.unit)
     if isinstance(dtype, pl.String):
-        return _from_text(column, source.timezone)
+        read = partial(from_text, timezone=source.timezone)
+        return column.map_batches(read, return_dtype=TIMESTAMP)
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
+        if source.timezone is not None:
+            raise SchemaError(place, "this time has a zone of its own", "leave timezone out")
+        return from_zoned(column, dtype)
     if isinstance(dtype, pl.Date | pl.Datetime):
-        return _from_time(column, dtype, source.timezone, place)
+        if source.timezone is None:
+            fix = "say which one: {column: …, timezone: America/New_York}"
+            raise SchemaError(place, f"{dtype} has no time zone", fix)
+        return from_wall_clock(column, dtype, source.timezone)
     fix = "say its unit: {column: …, unit: ms}" if dtype.is_numeric() else "map a time"
     raise SchemaError(place, f"`{name}` is {dtype}, not a time", fix)
-
-
-def _epoch(column: pl.Expr, dtype: pl.DataType, unit: str) -> pl.Expr:
-    factor = UNITS[unit]
-    # Bounds come before the multiplication: a number in the wrong unit must not wrap round into
-    # a plausible time.
-    inside = column.is_between(0, int(PERPETUAL.timestamp() * 1_000_000 / factor))
-    if dtype.is_integer() and unit != "ns":
-        micros = column.cast(pl.Int64, strict=False) * int(factor)
-    elif dtype.is_integer():
-        micros = column.cast(pl.Int64, strict=False) // 1000
-    else:
-        micros = (column.cast(pl.Float64) * factor).floor()
-    time = pl.when(inside).then(micros).cast(pl.Int64, strict=False).cast(pl.Datetime("us"))
-    return time.dt.replace_time_zone("UTC")
-
-
-def _from_time(column: pl.Expr, dtype: pl.DataType, timezone: str | None, place: str) -> pl.Expr:
-    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
-        if timezone is not None:
-            raise SchemaError(place, "this time has a zone of its own", "leave timezone out")
-        return column.cast(TIMESTAMP)
-    if timezone is None:
-        fix = "say which one: {column: …, timezone: America/New_York}"
-        raise SchemaError(place, f"{dtype} has no time zone", fix)
-    return _zoned(column.cast(pl.Datetime("us")), timezone)
-
-
-def _from_text(column: pl.Expr, timezone: str | None) -> pl.Expr:
-    zoned = column.map_batches(parse_times, return_dtype=TIMESTAMP)
-    if timezone is None:
-        return zoned
-    naive = pl.coalesce(
-        column.str.strip_chars()
-        .str.replace("T", " ", literal=True)
-        .str.to_datetime(form, time_unit="us", strict=False, exact=True)
-        for form in ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M")
-    )
-    date = column.str.strip_chars().str.to_date("%Y-%m-%d", strict=False)
-    return pl.coalesce(zoned, _zoned(pl.coalesce(naive, date.cast(pl.Datetime("us"))), timezone))
-
-
-def _zoned(naive: pl.Expr, timezone: str) -> pl.Expr:
-    """Read a wall clock. The hour that occurs twice, and the one that never does, give NULL."""
-    zoned = naive.dt.replace_time_zone(timezone, ambiguous="null", non_existent="null")
-    return zoned.dt.convert_time_zone("UTC")
 
 
 def _expression(target: str, kind: Type, sql: str, schema: pl.Schema, place: str) -> p.Node:
@@ -212,7 +193,7 @@ def _expression(target: str, kind: Type, sql: str, schema: pl.Schema, place: str
     if node is None:
         raise SchemaError(place, faults[0].what, faults[0].fix)
     if node.type is not kind:
-        what = f"gives a {node.type} where a {kind} is wanted"
+        what = f"gives {node.type.named} where {kind.named} is wanted"
         raise SchemaError(place, what, "change the expression")
     if target == "surface":
         blank = p.assume(node, dict.fromkeys(names))
@@ -223,7 +204,7 @@ def _expression(target: str, kind: Type, sql: str, schema: pl.Schema, place: str
 
 
 def _type(dtype: pl.DataType) -> Type | None:
-    if isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
+    if isinstance(dtype, pl.String):
         return Type.STRING
     if dtype.is_integer():
         return Type.INTEGER
@@ -249,6 +230,7 @@ def _constant(target: str, kind: Type, text: str) -> str | datetime | None:
 def _is_zone(name: str) -> bool:
     try:
         ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+        pl.Series([0]).cast(pl.Datetime("us")).dt.replace_time_zone(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError, pl.exceptions.PolarsError):
         return False
     return True

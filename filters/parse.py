@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, cast
 
 import sqlglot
 from sqlglot import exp
@@ -40,6 +40,7 @@ from .predicate import (
 from .schema import Type
 
 MAX_LENGTH: Final = 20_000
+_DIGITS: Final = 19
 
 _UNITS: Final = {
     "week": timedelta(weeks=1),
@@ -89,7 +90,8 @@ def parse(text: str, names: Names, *, where: str = "when") -> tuple[Node | None,
     if len(text) > MAX_LENGTH:
         return None, [Fault(where, f"longer than {MAX_LENGTH} characters", "split the rule")]
     try:
-        trees = sqlglot.parse(text, read="duckdb")
+        # Without the line feed sqlglot's tokenizer trips over a literal '' at the very end.
+        trees = sqlglot.parse(f"{text}\n", read="duckdb")
     except SqlglotError as error:
         detail = (getattr(error, "errors", None) or [{}])[0]
         what = _first_line(str(detail.get("description") or error))
@@ -117,7 +119,7 @@ def mentioned(text: str) -> frozenset[str]:
     ['kind', 'source']
     """
     try:
-        tree = sqlglot.parse_one(text, read="duckdb")
+        tree = sqlglot.parse_one(f"{text}\n", read="duckdb")
     except (SqlglotError, RecursionError):
         return frozenset()
     return frozenset(column.name for column in tree.find_all(exp.Column))
@@ -134,7 +136,11 @@ def parse_duration(text: str) -> timedelta:
     if match is None or unit is None:
         message = "not a fixed duration"
         raise ValueError(message)
-    return int(match[1]) * unit
+    try:
+        return int(match[1]) * unit
+    except OverflowError:
+        message = "too long a duration"
+        raise ValueError(message) from None
 
 
 def parse_time(text: str) -> datetime:
@@ -147,7 +153,11 @@ def parse_time(text: str) -> datetime:
     if moment.tzinfo is None:
         message = "a time without an offset"
         raise ValueError(message)
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        message = "outside the years 1 to 9999"
+        raise ValueError(message) from None
 
 
 _Handler = Callable[["_Walker", exp.Expr], Node]
@@ -189,7 +199,7 @@ class _Walker:
             self.refuse(refused)
             return TRUE
         if item.type is not Type.BOOLEAN:
-            what = f"a {item.type} where TRUE or FALSE is wanted"
+            what = f"{item.type.named} where TRUE or FALSE is wanted"
             self.refuse(_RefusedError(what, "compare it with something", node))
             return TRUE
         return item
@@ -197,13 +207,13 @@ class _Walker:
     def same_type(self, nodes: list[Node], at: exp.Expr) -> Type:
         kinds = {node.type for node in nodes}
         if len(kinds) != 1:
-            spelled = " with a ".join(sorted(kinds))
+            spelled = " with ".join(kind.named for kind in sorted(kinds))
             fix = "write times as TIMESTAMPTZ '2023-03-01T00:00:00Z', strings in single quotes"
-            raise _RefusedError(f"mixes a {spelled}", fix, at)
+            raise _RefusedError(f"mixes {spelled}", fix, at)
         kind = kinds.pop()
         if kind in {Type.LIST, Type.DURATION}:
             raise _RefusedError(
-                f"a {kind} cannot stand here", "use it with IN or after a time +", at
+                f"{kind.named} cannot stand here", "use it with IN or after a time +", at
             )
         return kind
 
@@ -229,16 +239,16 @@ def _literal(_: _Walker, node: exp.Expr) -> Node:
     if node.is_string:
         return Literal(str(node.this), Type.STRING)
     text = str(node.this)
-    if not text.isdigit() or int(text) >= 2**63:
+    if not text.isdigit() or len(text) > _DIGITS or int(text) >= 2**63:
         raise _RefusedError("a number that is no 64-bit integer", "write a whole number", node)
     return Literal(int(text), Type.INTEGER)
 
 
 def _negative(walker: _Walker, node: exp.Expr) -> Node:
     item = walker.walk(node.this)
-    if not (isinstance(item, Literal) and isinstance(item.value, int)):
+    if not (isinstance(item, Literal) and item.type is Type.INTEGER):
         raise _RefusedError("`-` before something else than a number", "leave it out", node)
-    return Literal(-item.value, Type.INTEGER)
+    return Literal(-cast("int", item.value), Type.INTEGER)
 
 
 def _boolean(_: _Walker, node: exp.Expr) -> Node:
@@ -273,11 +283,13 @@ def _add(walker: _Walker, node: exp.Expr) -> Node:
     time, duration = walker.walk(node.this), walker.walk(node.expression)
     if time.type is not Type.TIMESTAMP or duration.type is not Type.DURATION:
         fix = "add a duration to a time: submitted_at + $retention"
-        raise _RefusedError(f"a {time.type} + a {duration.type}", fix, node)
+        raise _RefusedError(f"{time.type.named} + {duration.type.named}", fix, node)
     return Add(time, duration)
 
 
 def _compare(walker: _Walker, node: exp.Expr) -> Node:
+    if type(node.this) in _COMPARISONS or type(node.expression) in _COMPARISONS:
+        raise _RefusedError("a chain of comparisons", "put brackets round one, or use AND", node)
     left, right = walker.walk(node.this), walker.walk(node.expression)
     op = _COMPARISONS[type(node)]
     if walker.same_type([left, right], node) is Type.BOOLEAN and op not in {"=", "<>"}:
@@ -310,6 +322,8 @@ def _in(walker: _Walker, node: exp.Expr) -> Node:
     if not all(isinstance(choice, Literal | Parameter) for choice in choices):
         fix = "list literals or parameters; compare columns with ="
         raise _RefusedError("something else than constants after IN", fix, node)
+    if not choices:
+        raise _RefusedError("IN of nothing", "list at least one value", node)
     if [choice.type for choice in choices] == [Type.LIST]:
         walker.same_type([item, Literal("", Type.STRING)], node)
     elif listed is not None:

@@ -207,7 +207,7 @@ class Policy:
                 changed[name] = replace(changed[name], value=read_value(changed[name].type, raw))
             except (ValueError, TypeError):
                 faults.append(
-                    Fault(where, f"not a {changed[name].type}", EXPECTED[changed[name].type])
+                    Fault(where, f"not {changed[name].type.named}", EXPECTED[changed[name].type])
                 )
         if faults:
             raise PolicyError(self.name, tuple(faults))
@@ -275,7 +275,7 @@ def read_value(kind: Type, raw: object) -> p.Value:
             return raw
         case Type.LIST, list() | tuple() if all(isinstance(item, str) for item in raw):
             return tuple(raw)
-    message = f"not a {kind}"
+    message = f"not {kind.named}"
     raise ValueError(message)
 
 

@@ -42,7 +42,7 @@ class PurgeFile(_File):
 class RuleFile(_File):
     """A rule as the file writes it."""
 
-    id: str
+    id: str = Field(min_length=1)
     when: str
     because: str = Field(min_length=1)
     clause: list[str]
@@ -74,7 +74,7 @@ class PolicyFile(_File):
     @field_validator("version", mode="before")
     @classmethod
     def _spelled(cls, value: object) -> object:
-        return str(value) if isinstance(value, int | float) else value
+        return str(value) if type(value) is int else value
 
 
 def parse_policy(text: str, source: str = "policy") -> Policy:
@@ -140,24 +140,33 @@ def _nearest(path: tuple[str | int, ...]) -> str:
 
 
 def _salvage(data: object) -> PolicyFile | None:
-    """Keep the parts of a faulty file that can be read."""
+    """Keep the parts of a faulty file that can be read, so that they are checked all the same.
+
+    A rule that cannot be read leaves one without an id in its place; no file can hold such a one.
+    """
     if not isinstance(data, dict):
         return None
-    good: dict[str, Any] = {"name": "faulty", "version": "0", "forbid": [], "permit": []}
     parameters = data.get("parameters")
-    good["parameters"] = {
-        name: value
-        for name, value in (parameters.items() if isinstance(parameters, dict) else ())
-        if _valid(ParameterFile, value)
+    good: dict[str, Any] = {
+        "parameters": {
+            name: ParameterFile.model_validate(value)
+            for name, value in (parameters.items() if isinstance(parameters, dict) else ())
+            if _valid(ParameterFile, value)
+        }
     }
-    placeholder = {"id": "", "when": "TRUE", "because": "-", "clause": "-"}
     for effect in ("forbid", "permit"):
         rules = data.get(effect)
+        good[effect] = []
         for rule in rules if isinstance(rules, list) else ():
             known = RuleFile.model_fields
             kept = {k: v for k, v in rule.items() if k in known} if isinstance(rule, dict) else {}
-            good[effect].append(kept if _valid(RuleFile, kept) else placeholder)
-    return PolicyFile.model_validate(good)
+            readable = _valid(RuleFile, kept)
+            good[effect].append(
+                RuleFile.model_validate(kept)
+                if readable
+                else RuleFile.model_construct(id="", when="", because="", clause=[])
+            )
+    return PolicyFile.model_construct(name="faulty", version="0", **good)
 
 
 def _valid(model: type[BaseModel], value: object) -> bool:
@@ -186,11 +195,11 @@ def _parameters(file: PolicyFile, document: Document, faults: list[Fault]) -> di
             continue
         kind = Type(written.type)
         if name in KNOWN_PARAMETERS and KNOWN_PARAMETERS[name][0] is not kind:
-            fault(f"`{name}` must be a {KNOWN_PARAMETERS[name][0]}", "change its type")
+            fault(f"`{name}` must be {KNOWN_PARAMETERS[name][0].named}", "change its type")
         try:
             value = read_value(kind, written.value)
         except ValueError:
-            fault(f"its value is not a {kind}", EXPECTED[kind])
+            fault(f"its value is not {kind.named}", EXPECTED[kind])
             value = None
         parameters[name] = Parameter(kind, value, written.because)
     return parameters
@@ -252,8 +261,8 @@ def _expression(
 ) -> p.Node:
     node, found = parse(text, names, where=spell(path))
     if node is not None and node.type is not wanted:
-        what = f"a {node.type} where a {wanted} is wanted"
-        found = [Fault(spell(path), what, f"write an expression that gives a {wanted}")]
+        what = f"{node.type.named} where {wanted.named} is wanted"
+        found = [Fault(spell(path), what, f"write an expression that gives {wanted.named}")]
     for fault in found:
         inside = f", character {fault.position}" if fault.position else ""
         position = document.position(path) + inside
@@ -301,7 +310,8 @@ def _unsafe(policy: Policy, document: Document) -> Iterator[Fault]:
     for index, forbid in enumerate(policy.forbids):
         path = ("forbid", index, "when")
         for purpose in PURPOSES:
-            bound = policy.bind(purpose=purpose, as_of=_ANY_TIME, for_org="an org")
+            for_org = "an org" if purpose == "custom_model" else None
+            bound = policy.bind(purpose=purpose, as_of=_ANY_TIME, for_org=for_org)
             condition = p.assume(bound.forbids[index].condition, record)
             if condition not in {p.TRUE, p.FALSE}:
                 what = f"forbid `{forbid.id}` is NULL, so holds, for every public record"

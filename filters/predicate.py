@@ -7,6 +7,7 @@ what remains, one small function per node; a node they do not know raises.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
@@ -248,9 +249,9 @@ def _(node: Add) -> Node:
     if isinstance(time, Literal) and isinstance(duration, Literal):
         if time.value is None:
             return Literal(None, Type.TIMESTAMP)
-        return Literal(
-            cast("datetime", time.value) + cast("timedelta", duration.value), Type.TIMESTAMP
-        )
+        with contextlib.suppress(OverflowError):  # left to the engines
+            moment = cast("datetime", time.value) + cast("timedelta", duration.value)
+            return Literal(moment, Type.TIMESTAMP)
     return node
 
 
@@ -314,6 +315,9 @@ def _(node: In) -> Node:
         return FALSE
     if _is_null(node.item):
         return NULL
+    if any(_is_null(choice) for choice in node.choices):
+        known = tuple(choice for choice in node.choices if not _is_null(choice))
+        return fold(Or((fold(replace(node, choices=known)), NULL)))
     if isinstance(node.item, Literal) and all(isinstance(c, Literal) for c in node.choices):
         return _truth(node.item in node.choices)
     return node

@@ -15,7 +15,8 @@ import polars as pl
 from .errors import SchemaError
 from .registers import id_kind
 from .schema import PROVENANCE, REQUIRED, SUBJECTS, TIMES, Type
-from .to_polars import DTYPES
+from .times import UNREADABLE, from_zoned
+from .to_polars import DTYPES, TIMESTAMP
 
 _UPPER: Final = list("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _LOWER: Final = [letter.lower() for letter in _UPPER]
@@ -69,8 +70,16 @@ def _expression(name: str, kind: Type, dtype: pl.DataType) -> pl.Expr:
     if isinstance(dtype, pl.Null):
         return _missing(name, kind)
     column = pl.col(name)
-    if name in TIMES:
-        return column.cast(DTYPES[Type.TIMESTAMP])
+    if isinstance(dtype, pl.Datetime):
+        if dtype == TIMESTAMP:
+            return column
+        instants = from_zoned(column, dtype)
+        return (
+            pl.when(instants.is_null() & column.is_not_null())
+            .then(UNREADABLE)
+            .otherwise(instants)
+            .alias(name)
+        )
     if kind is Type.LIST:
         return (column.list.len() > 0).fill_null(value=False).alias("has_parents")
     text = column.cast(pl.String)
@@ -106,11 +115,13 @@ def normal_endpoint(column: pl.Expr) -> pl.Expr:
     """
     path = (
         _lower(column.str.strip_chars())
-        .str.replace(r"^(?:get|post|put|patch|delete|head|options)\s+", "")
+        .str.replace(r"^(?:get|post|put|patch|delete|head|options|connect|trace)\s+", "")
+        .str.replace(r"\s+http/[0-9.]+$", "")
         .str.replace(r"^[a-z][a-z0-9+.-]*://[^/?#]*", "")
+        .str.replace(r"^(?://)?(?:[a-z0-9-]+\.)+[a-z]{2,}(?::\d+)?(/|$)", "$1")
         .str.replace(r"(?s)[?#].*$", "")
         .str.replace_all(r"/+", "/")
-        .str.strip_chars_end("/")
+        .str.replace(r"[/\s]+$", "")
         .str.replace(r"^([^/])", "/$1")
     )
     return _or_null(path)

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from .errors import RegisterError
 from .schema import CONSENT_SUBJECTS, PURPOSES, SUBJECTS, SURFACES, Type
+from .times import from_text, from_zoned
 from .to_polars import TIMESTAMP
 
 REGISTERS: Final = ("consent", "accounts", "deletions", "holds")
@@ -97,9 +98,17 @@ class Register:
 
     @property
     def digest(self) -> str:
-        """SHA-256 in hex over the sorted rows, written as an Arrow IPC stream."""
+        """SHA-256 in hex over the sorted rows, written as an Arrow IPC stream.
+
+        NULLs are written as flags beside a fixed value: what lies under them in memory differs
+        between sources.
+        """
         sink = io.BytesIO()
-        self.frame.rechunk().write_ipc_stream(sink, compat_level=pl.CompatLevel.oldest())
+        flags = pl.all().is_null().name.suffix("?")
+        values = [_filled(name, dtype) for name, dtype in self.frame.schema.items()]
+        self.frame.select(*values, flags).rechunk().write_ipc_stream(
+            sink, compat_level=pl.CompatLevel.oldest()
+        )
         return hashlib.sha256(sink.getbuffer()).hexdigest()
 
     def kinds(self) -> frozenset[str]:
@@ -197,6 +206,15 @@ def make_register(
     return Register(name, _sorted(checked), id_kind, known, source)
 
 
+def _filled(name: str, dtype: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    if dtype == _STRINGS:
+        return column.list.join("\x00").fill_null("")
+    if dtype == TIMESTAMP:
+        return column.to_physical().fill_null(0)
+    return column.fill_null("" if dtype == pl.String() else False)
+
+
 def _sorted(frame: pl.DataFrame) -> pl.DataFrame:
     keys = [
         pl.col(column).list.join("\x00") if frame.schema[column] == _STRINGS else pl.col(column)
@@ -276,7 +294,7 @@ def _cast(raw: pl.Series, field: Field, where: str) -> pl.Series:
             return_dtype=pl.Boolean(),
         )
     if target == _STRINGS:
-        if isinstance(dtype, pl.List):
+        if isinstance(dtype, pl.List | pl.Array):
             return raw.cast(_STRINGS)
         return pl.Series(raw.name, [_json_list(item) for item in raw.to_list()], dtype=_STRINGS)
     return raw.cast(pl.String(), strict=False)
@@ -285,26 +303,13 @@ def _cast(raw: pl.Series, field: Field, where: str) -> pl.Series:
 def _times(raw: pl.Series, where: str) -> pl.Series:
     dtype = raw.dtype
     if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
-        return raw.dt.convert_time_zone("UTC").dt.cast_time_unit("us")
+        return raw.to_frame().select(from_zoned(pl.col(raw.name), dtype)).to_series()
     if isinstance(dtype, pl.String):
-        return parse_times(raw)
+        return from_text(raw)
     what = f"`{raw.name}` is {dtype}, a time without a zone"
     zone = f"{where}.columns.{raw.name}: {{column: …, timezone: UTC}}"
     fix = f"store zoned timestamps, or say which zone: {zone}"
     raise RegisterError(where, what, fix)
-
-
-def parse_times(raw: pl.Series) -> pl.Series:
-    """Read ISO 8601 strings that state their offset; others become NULL."""
-    offset = raw.str.contains(r"(?:[zZ]|[+-]\d\d:?\d\d)\s*$")
-    text = pl.when(offset).then(
-        raw.str.strip_chars().str.replace(r"[zZ]$", "+00:00").str.replace(" ", "T", literal=True)
-    )
-    parsed = pl.coalesce(
-        text.str.to_datetime(form, time_unit="us", time_zone="UTC", strict=False)
-        for form in ("%Y-%m-%dT%H:%M:%S%.f%:z", "%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%dT%H:%M%:z")
-    )
-    return pl.select(parsed.alias(raw.name)).to_series()
 
 
 def _json_list(text: str | None) -> list[str] | None:
@@ -312,7 +317,7 @@ def _json_list(text: str | None) -> list[str] | None:
         return None
     try:
         items = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ["\x00not a list"]
     good = isinstance(items, list) and all(isinstance(item, str) for item in items)
     return items if good else ["\x00not a list"]

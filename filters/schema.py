@@ -16,6 +16,15 @@ class Type(StrEnum):
     DURATION = "duration"
     LIST = "list"
 
+    @property
+    def named(self) -> str:
+        """Name it with its article.
+
+        >>> Type.INTEGER.named
+        'an integer'
+        """
+        return f"an {self}" if self[0] in "aeiou" else f"a {self}"
+
 
 SURFACES: Final = (
     "public_web",

@@ -44,6 +44,7 @@ DTYPES: Final[dict[Type, pl.DataType]] = {
     Type.LIST: pl.List(pl.String()),
 }
 
+_MIRRORED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _OPERATORS: Final = {"=": eq, "<>": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
 
 
@@ -86,7 +87,11 @@ def _(node: Add) -> pl.Expr:
 
 @to_polars.register
 def _(node: Compare) -> pl.Expr:
-    compared: pl.Expr = _OPERATORS[node.op](to_polars(node.left), to_polars(node.right))
+    left, op, right = node.left, node.op, node.right
+    if isinstance(left, Literal):
+        # With a literal on the left Polars may give one row for all.
+        left, op, right = right, _MIRRORED.get(op, op), left
+    compared: pl.Expr = _OPERATORS[op](to_polars(left), to_polars(right))
     return compared
 
 

@@ -184,14 +184,12 @@ def test_decisions_give_no_findings():
     ]
 
 
-@pytest.mark.xfail(reason="an empty or blank organisation owns the data whose owner is unknown")
 @pytest.mark.parametrize("blank", ["", " "])
 def test_no_model_for_nobody(blank):
     with pytest.raises(PolicyError):
         run(FRAME, purpose="custom_model", for_org=blank)
 
 
-@pytest.mark.xfail(raises=OverflowError, reason="an exception instead of a fault")
 def test_as_of_out_of_range():
     with pytest.raises(PolicyError):
         run(FRAME, as_of="0001-01-01T00:00:00+10:00")

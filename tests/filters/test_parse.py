@@ -53,12 +53,12 @@ def faults(text):
         ("org_id NOT LIKE 'a' ESCAPE 'b'", f"{NO}`ESCAPE`", "", "1"),
         ("org_id ILIKE 'a'", f"{NO}`ILIKE`", "write LIKE with", "1"),
         ("org_id LIKE user_id", "LIKE with a computed pattern", "as a literal", "1"),
-        ("n LIKE 'a'", f"{MIX}integer with a string", "", "1"),
+        ("n LIKE 'a'", "mixes an integer with a string", "", "1"),
         ("org_id = NULL", f"{NO}`NULL`", "ask with IS NULL", ""),
         ("org_id IN ('a', NULL)", f"{NO}`NULL`", "ask with IS NULL", ""),
         ("org_id IN (user_id)", "something else than constants after IN", "compare columns", "1"),
-        ("n IN $regions", f"{MIX}integer with a string", "", "1"),
-        ("org_id IN (1)", f"{MIX}integer with a string", "", "1"),
+        ("n IN $regions", "mixes an integer with a string", "", "1"),
+        ("org_id IN (1)", "mixes an integer with a string", "", "1"),
         ("$as_of + INTERVAL '1 month' < submitted_at", "no fixed duration", "weeks, days", ""),
         ("$as_of + INTERVAL 1 YEAR < submitted_at", "no fixed duration", "weeks, days", ""),
         ("submitted_at - $retention < $as_of", f"{NO}`SUB`", "other side", "1"),
@@ -68,16 +68,16 @@ def faults(text):
         ("COLUMNS(*)", f"{NO}`COLUMNS`", "", "1"),
         ("org_id || 'a' = 'b'", f"{NO}`DPIPE`", "", "1"),
         ("n % 2 = 1", f"{NO}`MOD`", "", "1"),
-        ("n + 1 = 2", "a integer + a integer", "", "1"),
+        ("n + 1 = 2", "an integer + an integer", "", "1"),
         ("n = 1.5", "a number that is no 64-bit integer", "whole number", "5"),
         ("n = 9223372036854775808", "a number that is no 64-bit integer", "whole number", "5"),
         ("orgid = 'a'", "unknown column `orgid`", "did you mean `org_id`?", "1"),
         ('org_id = "acme"', "unknown column `acme`", "one of", "10"),
         ("org_id = $fororg", "unknown parameter `$fororg`", "did you mean `for_org`?", ""),
-        ("org_id = 1", f"{MIX}integer with a string", "", "1"),
+        ("org_id = 1", "mixes an integer with a string", "", "1"),
         ("deleted = 'true'", f"{MIX}boolean with a string", "", "1"),
         ("submitted_at < '2023-03-01'", f"{MIX}string with a timestamp", "TIMESTAMPTZ", "1"),
-        ("COALESCE(org_id, 1) = 'a'", f"{MIX}integer with a string", "", "1"),
+        ("COALESCE(org_id, 1) = 'a'", "mixes an integer with a string", "", "1"),
         ("deleted < on_hold", "`<` on TRUE and FALSE", "use AND, OR, NOT", "1"),
         ("deleted BETWEEN FALSE AND TRUE", "BETWEEN on TRUE and FALSE", "use AND", "1"),
         ("org_id OR deleted", "a string where TRUE or FALSE is wanted", "compare", "1"),
@@ -170,7 +170,6 @@ def test_like_is_of_the_whole_string_lines_and_all(pattern, matching, other, set
     assert found == [True, None if other is None else False]
 
 
-@pytest.mark.xfail(raises=(OverflowError, ValueError), reason="an exception instead of a fault")
 @pytest.mark.parametrize(
     "text",
     [
@@ -183,19 +182,16 @@ def test_numbers_and_times_out_of_range(text):
     assert faults(text)
 
 
-@pytest.mark.xfail(raises=OverflowError, reason="folding adds without asking whether it fits")
 def test_a_sum_out_of_range_is_a_fault():
     node, _ = parse("$as_of + INTERVAL '9999999 days' < submitted_at", NAMES)
     assert p.bind(node, {"as_of": datetime(2023, 8, 1, tzinfo=UTC)})
 
 
-@pytest.mark.xfail(reason="accepted; DuckDB takes neither")
 @pytest.mark.parametrize("text", ["n = -TRUE", "org_id IN ()", "deleted = on_hold = baa"])
 def test_what_no_engine_takes_is_refused(text):
     assert faults(text)
 
 
-@pytest.mark.xfail(reason="sqlglot's tokenizer fails on '' at the very end behind a $name")
 def test_an_empty_string_may_end_a_rule():
     assert not faults("$for_org = ''")
 
@@ -205,7 +201,6 @@ def test_canonical_durations_are_read_again():
     assert parse(to_duckdb(node), NAMES) == (node, [])
 
 
-@pytest.mark.xfail(raises=pl.exceptions.InvalidOperationError, reason="Polars gives one row")
 def test_literal_on_the_left_of_a_case():
     node, _ = parse("0 = CASE WHEN deleted THEN 0 ELSE 1 END", NAMES)
     frame = pl.DataFrame({"deleted": [None, None]}, schema={"deleted": pl.Boolean})
@@ -215,8 +210,8 @@ def test_literal_on_the_left_of_a_case():
 @pytest.mark.parametrize(
     "choices",
     [
-        pytest.param("('b', $for_org)", marks=pytest.mark.xfail(reason="FALSE, not NULL")),
-        pytest.param("($for_org)", marks=pytest.mark.xfail(reason="FALSE, not NULL")),
+        "('b', $for_org)",
+        "($for_org)",
         "('a', $for_org)",
     ],
 )

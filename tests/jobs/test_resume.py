@@ -92,11 +92,15 @@ def test_a_finished_run_with_a_default_as_of_says_so_and_touches_nothing(full, c
     job = full.job({"as_of": None})
     assert full.command(capsys, "run", job).returncode == 0
     before = {path: path.stat().st_mtime_ns for path in full.out.rglob("*")}
-    full.shard("d.parquet")
     done = full.command(capsys, "run", job)
     assert done.returncode == 0
     assert "done as of" in done.stdout + done.stderr
     assert "--fresh" in done.stdout + done.stderr
+    full.shard("d.parquet")
+    changed = full.command(capsys, "run", job)
+    assert changed.returncode == 1
+    assert "has changed" in changed.stderr
+    assert "--fresh" in changed.stderr
     assert {path: path.stat().st_mtime_ns for path in full.out.rglob("*")} == before
 
 
