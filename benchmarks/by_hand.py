@@ -3,7 +3,8 @@
 Both decide as the built-in policy does on the generated corpus, and write the survivors with the
 same codec and level. They write no decisions, give no reasons and check nothing.
 
-    python benchmarks/by_hand.py polars FOLDER OUT.parquet
+    python benchmarks/by_hand.py chain FOLDER OUT.parquet
+    python benchmarks/by_hand.py text-last FOLDER OUT.parquet
     python benchmarks/by_hand.py duckdb FOLDER OUT.parquet
 """
 
@@ -21,16 +22,32 @@ import polars as pl
 
 CUTOFF = datetime(2023, 3, 1, tzinfo=UTC)
 AS_OF = datetime(2023, 8, 1, tzinfo=UTC)
+CODEC = {"compression": "zstd", "compression_level": 3, "statistics": False}
 API = ["api", "playground", "file_upload"]
 
 
-def by_polars(folder: Path, out: Path) -> int:
-    """Scan, join as of the submission, filter, sink. Narrow columns first, text once."""
+def in_one_chain(folder: Path, out: Path) -> int:
+    """Scan, join as of the submission, filter, sink: one query. Order is that of time."""
+    corpus = pl.scan_parquet(folder / "corpus/*.parquet")
+    decided(folder, corpus).select("id", "text").sink_parquet(out, **CODEC)
+    return int(pl.scan_parquet(out).select(pl.len()).collect().item())
+
+
+def text_last(folder: Path, out: Path) -> int:
+    """Decide on narrow columns alone, then fetch the text of what is left, in the input's order."""
     corpus = pl.scan_parquet(folder / "corpus/*.parquet", row_index_name="row")
+    kept = decided(folder, corpus.drop("text")).select("row").sort("row").collect()
+    survivors = corpus.join(kept.lazy(), on="row", how="semi", maintain_order="left")
+    survivors.select("id", "text").sink_parquet(out, **CODEC)
+    return kept.height
+
+
+def decided(folder: Path, corpus: pl.LazyFrame) -> pl.LazyFrame:
+    """Leave the eligible rows of a corpus, in order of time."""
     consent = pl.read_parquet(folder / "registers/consent.parquet")
     deletions = pl.scan_parquet(folder / "registers/deletions.parquet")
     accounts = pl.scan_parquet(folder / "registers/accounts.parquet")
-    rows = corpus.drop("text").sort("created_at")
+    rows = corpus.sort("created_at")
     for kind in ("org", "user"):
         events = consent.filter(subject_kind=kind)
         # An opt-in counts strictly before the submission, an opt-out at it, too.
@@ -79,12 +96,7 @@ def by_polars(folder: Path, out: Path) -> int:
     keep = (surface == "public_web") | (
         (api & ~opted_out | (surface == "consumer") & never_out) & account & model
     )
-    kept = rows.filter(keep).select("row").sort("row").collect()
-    survivors = corpus.join(kept.lazy(), on="row", how="semi", maintain_order="left")
-    survivors.select("id", "text").sink_parquet(
-        out, compression="zstd", compression_level=3, statistics=False
-    )
-    return kept.height
+    return rows.filter(keep)
 
 
 def by_duckdb(folder: Path, out: Path) -> int:
@@ -133,11 +145,14 @@ WHERE c.source = 'public_web' OR (
 """
 
 
+CASES = {"chain": in_one_chain, "text-last": text_last, "duckdb": by_duckdb}
+
+
 def main() -> None:
-    """Run one of the two; print seconds and rows as JSON."""
+    """Run one of them; print seconds and rows as JSON."""
     _, which, folder, out = sys.argv
     begun = time.perf_counter()
-    rows = {"polars": by_polars, "duckdb": by_duckdb}[which](Path(folder), Path(out))
+    rows = CASES[which](Path(folder), Path(out))
     seconds = time.perf_counter() - begun
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"seconds": seconds, "rows": rows, "peak_megabytes": peak}))

@@ -132,8 +132,9 @@ def release(options: argparse.Namespace) -> Iterator[str]:
     generate.build(folder, options.records)
     commands = {
         "corpusgate run": gate(folder),
-        "Polars by hand": by_hand("polars", folder),
-        "DuckDB by hand": by_hand("duckdb", folder),
+        "Polars by hand, one chain": by_hand("chain", folder),
+        "Polars by hand, text last": by_hand("text-last", folder),
+        "DuckDB by hand, one COPY": by_hand("duckdb", folder),
     }
     runs: dict[str, list[Measured]] = {name: [] for name in commands}
     for _ in range(options.repeat):

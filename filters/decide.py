@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import reduce
-from operator import add
 from typing import Final, TypeVar
 
 import polars as pl
@@ -19,7 +17,8 @@ import pyarrow as pa
 from .document import suggest
 from .errors import Fault, PolicyError, SchemaError
 from .parse import parse_time
-from .policy import BoundPolicy, Policy
+from .policy import BoundPolicy, BoundRule, Policy
+from .predicate import FALSE
 from .provenance import conform, id_kinds
 from .registers import RegisterSet
 from .schema import PROVENANCE, PURPOSES
@@ -160,20 +159,24 @@ class Judge:
 
     def verdict(self, facts: pl.DataFrame) -> pl.DataFrame:
         """Turn facts into decisions."""
-        masks = [
-            reduce(
-                add,
-                (
-                    label.holds.cast(pl.Int64) * (1 << bit)
-                    for bit, label in enumerate(self.labels[start : start + _BITS])
-                ),
-            ).alias(f"mask{start}")
-            for start in range(0, len(self.labels), _BITS)
-        ]
+        truths = self.truths(facts)
         names = [f"mask{start}" for start in range(0, len(self.labels), _BITS)]
-        decided = self.truths(facts).select(*masks, *self._purge()).collect()
+        masks = [
+            pl.sum_horizontal(
+                pl.when(label.holds).then(pl.lit(1 << bit, dtype=pl.Int64))
+                for bit, label in enumerate(self.labels[start : start + _BITS])
+            ).alias(name)
+            for name, start in zip(names, range(0, len(self.labels), _BITS), strict=True)
+        ]
+        decided = truths.select(*masks, self._is_due().alias("due")).with_row_index().collect()
         meanings = self._meanings(decided.select(names).unique(maintain_order=True))
-        return decided.join(meanings, on=names, how="left", maintain_order="left").drop(names)
+        due = truths.filter(decided["due"]).select(self._purge()).collect()
+        due = due.with_columns(index=decided.filter("due")["index"])
+        return (
+            decided.join(meanings, on=names, how="left", maintain_order="left")
+            .join(due, on="index", how="left", maintain_order="left")
+            .drop(*names, "index", "due")
+        )
 
     def _meanings(self, masks: pl.DataFrame) -> pl.DataFrame:
         """Spell out each combination of labels that occurs: some hundred, not one per record."""
@@ -189,32 +192,39 @@ class Judge:
             rows.append((*mask, not excluding, reasons[0], reasons))
         return pl.DataFrame(rows, schema={**masks.schema, **VERDICT}, orient="row")
 
-    def _purge(self) -> list[pl.Expr]:
-        """Find what is due to be deleted: TRUE forbids with a deadline, unless on hold.
-
-        An unknown hold counts as held. The earliest deadline counts, then the order of the file.
-        """
+    def _purging(self) -> list[tuple[BoundRule, pl.Expr]]:
+        """List the forbids that purge, each with where it is TRUE."""
         first = len(self.policy.inputs)
-        due = [
-            (bound, pl.col(str(first + index)).fill_null(value=False), to_polars(bound.deadline))
+        return [
+            (bound, pl.col(str(first + index)).fill_null(value=False))
             for index, bound in enumerate(self.policy.forbids)
+            if bound.deadline is not None and bound.columns
+        ]
+
+    def _is_due(self) -> pl.Expr:
+        """Say which records are due to be deleted: an unknown hold counts as held."""
+        held = pl.col("on_hold").fill_null(value=True)
+        purging = [true for _, true in self._purging()]
+        return pl.any_horizontal(purging) & ~held if purging else pl.lit(value=False)
+
+    def _purge(self) -> list[pl.Expr]:
+        """Find the earliest deadline of a due record, then the first rule that gives it."""
+        due = [
+            (bound.rule.id, true, to_polars(bound.deadline))
+            for bound, true in self._purging()
             if bound.deadline is not None
         ]
-        free = (~pl.col("on_hold")).fill_null(value=False)
         if not due:
-            return [
-                pl.lit(None, dtype=pl.String).alias("purge_reason"),
-                pl.lit(None, dtype=TIMESTAMP).alias("purge_deadline"),
-            ]
-        earliest = pl.min_horizontal(pl.when(holds).then(deadline) for _, holds, deadline in due)
+            return [pl.lit(None, pl.String).alias("purge_reason"), _NO_TIME.alias("purge_deadline")]
+        earliest = pl.min_horizontal(pl.when(true).then(deadline) for _, true, deadline in due)
         reason = pl.coalesce(
-            pl.when(free & holds & deadline.eq_missing(earliest)).then(pl.lit(bound.rule.id))
-            for bound, holds, deadline in due
+            pl.when(true & deadline.eq_missing(earliest)).then(pl.lit(name))
+            for name, true, deadline in due
         )
-        return [
-            reason.alias("purge_reason"),
-            pl.when(free).then(earliest).alias("purge_deadline"),
-        ]
+        return [reason.alias("purge_reason"), earliest.alias("purge_deadline")]
+
+
+_NO_TIME: Final = pl.lit(None, dtype=TIMESTAMP)
 
 
 def _labels(policy: BoundPolicy) -> list[Label]:
@@ -224,15 +234,18 @@ def _labels(policy: BoundPolicy) -> list[Label]:
     for index, bound in enumerate(policy.rules):
         truth = pl.col(str(index))
         true = truth.fill_null(value=False)
+        if bound.condition == FALSE:
+            continue  # this run cannot reach it
         if bound.rule.effect == "permit":
             permits.append(true)
             continue
         labels.append(Label(bound.reason, excludes=True, holds=true))
         if bound.rule.effect == "forbid":
             labels.append(Label(f"{bound.reason}?", excludes=True, holds=truth.is_null()))
+    reached = [bound for bound in policy.permits if bound.condition != FALSE]
     none = ~pl.any_horizontal(permits) if permits else pl.lit(value=True)
     labels.append(Label(NO_PERMIT, excludes=True, holds=none))
-    for bound, true in zip(policy.permits, permits, strict=True):
+    for bound, true in zip(reached, permits, strict=True):
         labels.append(Label(bound.reason, excludes=False, holds=true))
     return labels
 

@@ -307,17 +307,17 @@ def _same_ids(file: PolicyFile, document: Document) -> Iterator[Fault]:
 def _unsafe(policy: Policy, document: Document) -> Iterator[Fault]:
     """Find rules that are well-formed and still cannot be meant."""
     record = dict(UNKNOWN) | {"record_id": "1", "surface": "public_web"}
-    for index, forbid in enumerate(policy.forbids):
+    undecided: set[int] = set()
+    for purpose in PURPOSES:
+        for_org = "an org" if purpose == "custom_model" else None
+        bound = policy.bind(purpose=purpose, as_of=_ANY_TIME, for_org=for_org)
+        conditions = (p.assume(rule.condition, record) for rule in bound.forbids)
+        undecided |= {i for i, node in enumerate(conditions) if node not in {p.TRUE, p.FALSE}}
+    for index in sorted(undecided):
         path = ("forbid", index, "when")
-        for purpose in PURPOSES:
-            for_org = "an org" if purpose == "custom_model" else None
-            bound = policy.bind(purpose=purpose, as_of=_ANY_TIME, for_org=for_org)
-            condition = p.assume(bound.forbids[index].condition, record)
-            if condition not in {p.TRUE, p.FALSE}:
-                what = f"forbid `{forbid.id}` is NULL, so holds, for every public record"
-                fix = "ask first whether the column is there: `org_id IS NOT NULL AND …`"
-                yield Fault(spell(path), what, fix, document.position(path))
-                break
+        what = f"forbid `{policy.forbids[index].id}` is NULL, so holds, for every public record"
+        fix = "ask first whether the column is there: `org_id IS NOT NULL AND …`"
+        yield Fault(spell(path), what, fix, document.position(path))
     for index, permit in enumerate(policy.permits):
         if "custom_model" in permit.purposes and "for_org" not in p.parameters(permit.when):
             path = ("permit", index, "when")

@@ -135,10 +135,12 @@ _NORMAL: Final[dict[str, Callable[[pl.Expr], pl.Expr]]] = {
 
 def _by_value(normal: Callable[[pl.Expr], pl.Expr], column: pl.Series) -> pl.Series:
     """Normalise each distinct value once: a corpus has few endpoints and millions of records."""
-    values = column.unique().alias("value").to_frame()
-    values = values.with_columns(normal(pl.col("value")).alias("normal"))
-    rows = column.alias("value").to_frame()
-    return rows.join(values, on="value", how="left", maintain_order="left")["normal"]
+    coded = column.cast(pl.Categorical(pl.Categories.random()))
+    codes = coded.to_physical()
+    values = pl.DataFrame({"code": codes, "value": coded}).unique("code")
+    values = values.sort("code").select("code", normal(pl.col("value").cast(pl.String)).alias("n"))
+    rows = codes.alias("code").to_frame()
+    return rows.join(values, on="code", how="left", maintain_order="left")["n"]
 
 
 def _or_null(text: pl.Expr) -> pl.Expr:

@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final
 
 import polars as pl
@@ -96,7 +97,7 @@ class Register:
     source: str
     declared_empty: bool = False
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 in hex over the sorted rows, written as an Arrow IPC stream.
 

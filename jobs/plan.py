@@ -33,6 +33,7 @@ from .spec import Job
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_SHAPES: Final = 8  # schemas of earlier shards that a shard is compared with
 ENGINES: Final = ("polars", "pyarrow", "sqlglot")
 
 
@@ -285,6 +286,7 @@ def _units(
     units: list[Unit] = []
     unreadable: list[Unreadable] = []
     faulty: list[SchemaError] = []
+    fitting: list[tuple[pa.Schema, frozenset[str]]] = []
     for item in inputs:
         try:
             if is_jsonl(item.name):
@@ -292,8 +294,11 @@ def _units(
                 continue
             filesystem, path = resolve(item.path, job.base)
             with ParquetShard(filesystem, path, item.name) as shard:
-                check_shard(settings, shard.schema, item.name)
-                check_types(settings, registers, shard.schema, item.name)
+                shape = (shard.schema, frozenset(partitions(item.name)))
+                if shape not in fitting[-_SHAPES:]:  # most shards of a corpus have one schema
+                    check_shard(settings, shard.schema, item.name)
+                    check_types(settings, registers, shard.schema, item.name)
+                    fitting.append(shape)
                 units += _ranges(item, shard, job.input.max_unit_bytes)
         except UnitError as error:
             unreadable.append(Unreadable(item.name, item.size, error))

@@ -34,13 +34,11 @@ def unmatched_subjects(
         counts[name] = 0
         for kind in sorted(register.kinds()):
             mine = frame.filter(pl.col("subject_kind") == kind)
-            subjects = mine.select("subject_id").unique()
-            seen = pl.DataFrame(schema=subjects.schema)
+            subjects = mine.lazy().select("subject_id").unique()
             if paths:
                 ids = pl.scan_parquet(paths, glob=False).select(subject_id=SUBJECTS[kind])
-                found = ids.join(subjects.lazy(), on="subject_id", how="semi").unique()
-                seen = found.collect(engine="streaming")
-            counts[name] += subjects.height - seen.height
+                subjects = subjects.join(ids, on="subject_id", how="anti")
+            counts[name] += subjects.collect(engine="streaming").height
     return counts
 
 
