@@ -73,7 +73,9 @@ class UnitResult:
 def write_frame(frame: pl.DataFrame, file: StagedFile) -> None:
     """Write a table of ids and reasons: zstd, and no statistics, which would show ids."""
     with file.own_errors():
-        frame.write_parquet(cast("BinaryIO", file), compression="zstd", statistics=False)
+        frame.write_parquet(
+            cast("BinaryIO", file), compression="zstd", compression_level=1, statistics=False
+        )
 
 
 def write_shards(audit: Path, results: Iterable[UnitResult]) -> Written:

@@ -159,7 +159,7 @@ class Judge:
 
     def verdict(self, facts: pl.DataFrame) -> pl.DataFrame:
         """Turn facts into decisions."""
-        truths = self.truths(facts)
+        truths = self.truths(facts).collect()
         names = [f"mask{start}" for start in range(0, len(self.labels), _BITS)]
         masks = [
             pl.sum_horizontal(
@@ -168,9 +168,9 @@ class Judge:
             ).alias(name)
             for name, start in zip(names, range(0, len(self.labels), _BITS), strict=True)
         ]
-        decided = truths.select(*masks, self._is_due().alias("due")).with_row_index().collect()
+        decided = truths.select(*masks, self._is_due().alias("due")).with_row_index()
         meanings = self._meanings(decided.select(names).unique(maintain_order=True))
-        due = truths.filter(decided["due"]).select(self._purge()).collect()
+        due = truths.filter(decided["due"]).select(self._purge())
         due = due.with_columns(index=decided.filter("due")["index"])
         return (
             decided.join(meanings, on=names, how="left", maintain_order="left")
