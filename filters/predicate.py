@@ -334,12 +334,12 @@ def _(node: Like) -> Node:
 
 
 def like_regex(pattern: str) -> str:
-    r"""Write a LIKE pattern as the regular expression of a whole string, for Python and for Rust.
+    r"""Write a LIKE pattern as a regular expression of a whole string in which `.` is any character.
 
     >>> like_regex("ft:%")
     'ft:.*'
     >>> like_regex("a_b.")
-    '(?s)a.b\\.'
+    'a.b\\.'
     """
     return "".join(_LIKE.get(char, char) for char in pattern)
 

@@ -1,0 +1,44 @@
+"""The benchmarks run, and what they compare is the same thing."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parents[2] / "benchmarks"
+
+
+def run(program: str, *arguments: str) -> list[dict]:
+    command = [sys.executable, str(HERE / program), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpus")
+    build = "import sys, pathlib, generate; generate.build(pathlib.Path(sys.argv[1]), 12_000)"
+    subprocess.run([sys.executable, "-c", build, str(folder)], cwd=HERE, check=True)
+    return folder
+
+
+def test_what_is_written_by_hand_releases_what_the_gate_releases(corpus, tmp_path):
+    [gate] = run("gate.py", str(corpus / "job.yaml"))
+    assert gate["rows"] > 0
+    for which in ("chain", "text-last", "duckdb"):
+        [by_hand] = run("by_hand.py", which, str(corpus), str(tmp_path / f"{which}.parquet"))
+        assert by_hand["rows"] == gate["rows"], which
+
+
+def test_real_text_keeps_every_record_and_every_letter():
+    data = os.environ.get("CORPUSGATE_DATA")
+    if not data:
+        pytest.skip("real text comes by CORPUSGATE_DATA, which is not set")
+    results = run("real.py", "--data", data)
+    assert {result["kind"] for result in results} == {"chat", "documents"}
+    assert {result["checked"] for result in results} == {"same text, all records decided"}
+    assert all(0 < result["eligible"] < result["records"] for result in results)
