@@ -334,7 +334,7 @@ def _(node: Like) -> Node:
 
 
 def like_regex(pattern: str) -> str:
-    r"""Write a LIKE pattern as a regular expression of a whole string in which `.` is any character.
+    r"""Write a LIKE pattern as the regular expression of a whole string; `.` is any character.
 
     >>> like_regex("ft:%")
     'ft:.*'
