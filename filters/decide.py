@@ -170,8 +170,8 @@ class Judge:
         ]
         decided = truths.select(*masks, self._is_due().alias("due")).with_row_index()
         meanings = self._meanings(decided.select(names).unique(maintain_order=True))
-        due = truths.filter(decided["due"]).select(self._purge())
-        due = due.with_columns(index=decided.filter("due")["index"])
+        due = truths.filter(decided["due"]).with_columns(self._purge())
+        due = due.select("purge_reason", "purge_deadline", index=decided.filter("due")["index"])
         return (
             decided.join(meanings, on=names, how="left", maintain_order="left")
             .join(due, on="index", how="left", maintain_order="left")
