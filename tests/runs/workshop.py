@@ -144,7 +144,7 @@ class Workshop:
     def decisions(self, audit: Path | None = None) -> pl.DataFrame:
         """All decisions, in the order of shards and rows."""
         paths = sorted((audit or self.out / "audit").joinpath("decisions").rglob("*.parquet"))
-        return pl.concat([pl.read_parquet(path) for path in paths]).sort("shard", "row")
+        return pl.concat([pl.read_parquet(path, glob=False) for path in paths]).sort("shard", "row")
 
     def shards(self) -> pl.DataFrame:
         """One row a unit."""
