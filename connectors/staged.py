@@ -68,11 +68,8 @@ class StagedFile(io.RawIOBase):
     def write(self, data: Any) -> int:  # noqa: ANN401 - any buffer, as io.RawIOBase has it
         """Write and digest a buffer."""
         view = memoryview(data).cast("B")
-        try:
+        with self._noted():
             self._file.write(view)
-        except OSError as error:
-            self._failure = error
-            raise
         self._digest.update(view)
         self._size += view.nbytes
         return view.nbytes
@@ -94,7 +91,16 @@ class StagedFile(io.RawIOBase):
     def flush(self) -> None:
         """Hand on what is buffered."""
         if not self._file.closed:
-            self._file.flush()
+            with self._noted():
+                self._file.flush()
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._failure = error
+            raise
 
     def publish(self) -> Written:
         """Move the file to its place, replacing what was there."""
