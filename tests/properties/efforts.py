@@ -8,16 +8,17 @@ _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_t
 
 def efforts(fast: int, slow: int) -> pytest.MarkDecorator:
     """Parametrise `effort`: `fast` examples for every run, `slow` ones under the marker."""
-    quick = settings(
-        max_examples=fast,
-        # Many examples are small already; shrinking what calls an engine takes minutes.
+    # Many examples are small already; shrinking and explaining what calls an engine takes minutes.
+    common = settings(
         phases=[Phase.explicit, Phase.generate],
-        derandomize=True,  # a run in CI fails because of the change, not because of the dice
+        derandomize=True,
         database=None,
         deadline=None,
         suppress_health_check=_QUIET,
     )
-    long = settings(max_examples=slow, database=None, deadline=None, suppress_health_check=_QUIET)
+    # The same examples every time: a run fails because of the change, not because of the dice.
+    quick = settings(common, max_examples=fast)
+    long = settings(common, max_examples=slow)
     return pytest.mark.parametrize(
         "effort",
         [pytest.param(quick, id="fast"), pytest.param(long, id="slow", marks=pytest.mark.slow)],
