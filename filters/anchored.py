@@ -1,0 +1,68 @@
+"""Patterns for Presidio's recognisers that a multi-pattern matcher finds as easily as Presidio.
+
+A number that means nothing by itself is a passport number where "passport" stands before it.
+Presidio's way to say so, context words, looks at whole words anywhere in the five before, in any
+order, also inside other words ("cell" in "cancel"). `after` says it in the pattern itself, as a
+lookbehind, so that the finding covers the number alone. A matcher that knows no lookbehind would
+have to stop at every number; `AnchoredPattern.anchor` is therefore the same expression with the
+words read and not looked back at. Both end at exactly the same places.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+import regex
+from presidio_analyzer import Pattern, PatternRecognizer
+
+FLAGS: Final[int] = regex.DOTALL | regex.MULTILINE | regex.IGNORECASE
+CASED: Final[int] = regex.DOTALL | regex.MULTILINE
+
+
+class AnchoredPattern(Pattern):  # type: ignore[misc]  # presidio ships no types
+    """A pattern, and in `anchor` an expression without lookbehind that ends where it ends.
+
+    Every match of `regex` is the tail of a match of `anchor`, which a scanner may look for in its
+    place.
+    """
+
+    def __init__(self, name: str, expression: str, score: float, anchor: str) -> None:
+        """Keep the anchor beside what every pattern has."""
+        super().__init__(name, expression, score)
+        self.anchor = anchor
+
+
+def after(name: str, lead: str, value: str, score: float) -> AnchoredPattern:
+    """Give the pattern of a value that stands directly after `lead`, which stays outside.
+
+    >>> pattern = after("pin", r"PIN:? ", r"[0-9]{4}", 0.5)
+    >>> regex.search(pattern.regex, "my PIN: 1234")[0]
+    '1234'
+    >>> regex.search(pattern.anchor, "my PIN: 1234")[0]
+    'PIN: 1234'
+    """
+    # The value is looked at first: only where it may begin is it worth looking back.
+    return AnchoredPattern(name, f"(?={value})(?<={lead}){value}", score, f"(?:{lead})(?:{value})")
+
+
+class AnchoredRecognizer(PatternRecognizer):  # type: ignore[misc]  # presidio ships no types
+    """A recogniser that is its class: entity, patterns and flags are declared, not passed.
+
+    No pattern reads further than `REACH` characters before or after what it finds, so a window
+    with that much around a candidate decides as the whole text would. No pattern uses `^`, `$`,
+    `\\A` or `\\Z`; where the end of a text matters it is told by a lookaround.
+    """
+
+    ENTITY: ClassVar[str]
+    FOUND_BY: ClassVar[tuple[Pattern, ...]]
+    CASE: ClassVar[int] = FLAGS
+    REACH: ClassVar[int] = 120
+
+    def __init__(self, supported_language: str = "en") -> None:
+        """Make the recogniser for one language; the patterns are the same in all."""
+        super().__init__(
+            supported_entity=self.ENTITY,
+            supported_language=supported_language,
+            patterns=list(self.FOUND_BY),
+            global_regex_flags=self.CASE,
+        )
