@@ -160,32 +160,38 @@ class Judge:
     def verdict(self, facts: pl.DataFrame) -> pl.DataFrame:
         """Turn facts into decisions."""
         truths = self.truths(facts).collect()
-        names = [f"mask{start}" for start in range(0, len(self.labels), _BITS)]
-        masks = [
-            pl.sum_horizontal(
-                pl.when(label.holds).then(pl.lit(1 << bit, dtype=pl.Int64))
-                for bit, label in enumerate(self.labels[start : start + _BITS])
-            ).alias(name)
-            for name, start in zip(names, range(0, len(self.labels), _BITS), strict=True)
-        ]
-        decided = truths.select(*masks, self._is_due().alias("due")).with_row_index()
-        meanings = self._meanings(decided.select(names).unique(maintain_order=True))
-        due = truths.filter(decided["due"]).with_columns(self._purge())
-        due = due.select("purge_reason", "purge_deadline", index=decided.filter("due")["index"])
+        held = truths.select(label.holds.alias(str(i)) for i, label in enumerate(self.labels))
+        # Of all that could hold, a unit meets little.
+        met = [index for index in range(len(self.labels)) if held[str(index)].any()]
+        words = [met[start : start + _BITS] for start in range(0, len(met), _BITS)] or [[]]
+        names = [f"mask{index}" for index in range(len(words))]
+        decided = held.with_columns(
+            _mask(word).alias(name) for name, word in zip(names, words, strict=True)
+        ).select(names)
+        meanings = self._meanings(decided.unique(maintain_order=True), words)
+        due = (
+            truths.lazy()
+            .with_row_index()
+            .filter(self._is_due())
+            .select("index", *self._purge())
+            .collect()
+        )
         return (
-            decided.join(meanings, on=names, how="left", maintain_order="left")
+            decided.with_row_index()
+            .join(meanings, on=names, how="left", maintain_order="left")
             .join(due, on="index", how="left", maintain_order="left")
-            .drop(*names, "index", "due")
+            .drop(*names, "index")
         )
 
-    def _meanings(self, masks: pl.DataFrame) -> pl.DataFrame:
+    def _meanings(self, masks: pl.DataFrame, words: list[list[int]]) -> pl.DataFrame:
         """Spell out each combination of labels that occurs: some hundred, not one per record."""
         rows = []
         for mask in masks.iter_rows():
             held = [
-                label
-                for index, label in enumerate(self.labels)
-                if mask[index // _BITS] >> (index % _BITS) & 1
+                self.labels[index]
+                for bits, word in zip(mask, words, strict=True)
+                for bit, index in enumerate(word)
+                if bits >> bit & 1
             ]
             excluding = [label.reason for label in held if label.excludes]
             reasons = excluding or [label.reason for label in held]
@@ -222,6 +228,16 @@ class Judge:
             for name, true, deadline in due
         )
         return [reason.alias("purge_reason"), earliest.alias("purge_deadline")]
+
+
+def _mask(word: list[int]) -> pl.Expr:
+    """Put up to `_BITS` truths into one number."""
+    zero = pl.lit(0, dtype=pl.Int64)
+    bits = (
+        pl.when(str(index)).then(pl.lit(1 << bit, dtype=pl.Int64)).otherwise(zero)
+        for bit, index in enumerate(word)
+    )
+    return pl.sum_horizontal(zero, *bits)
 
 
 _NO_TIME: Final = pl.lit(None, dtype=TIMESTAMP)

@@ -1,8 +1,8 @@
 """What the registers say about each record at its time: the derived columns.
 
 Once a run, `States.prepare` settles ties, drops what cannot count (opt-ins after `as_of`, consent
-for other purposes) and gives every subject a number. For each unit, `derive` looks up its subjects'
-numbers, narrows the tables to them, and joins as of the submission.
+for other purposes) and gives every subject a number, its key. For each unit, `derive` looks up its
+subjects' keys, and finds each one's state as of the submission.
 
 Time is settled by three rules. An opt_in counts from the later of `effective_at` and
 `recorded_at`, strictly before the submission: its instant is moved one microsecond on, so that
@@ -17,67 +17,113 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, cast
 
+import numpy as np
 import polars as pl
 
 from .policy import BoundPolicy
 from .provenance import normal_model
 from .registers import Register, RegisterSet
 from .schema import API_SURFACES, CONSENT_SUBJECTS, DERIVED, SUBJECTS, SURFACES
-from .to_polars import DTYPES
+from .timeline import (
+    NEVER,
+    NO_KEY,
+    Flags,
+    Integers,
+    Timeline,
+    earliest,
+    instants,
+    latest,
+)
+from .to_polars import DTYPES, TIMESTAMP
 
 _TICK: Final = timedelta(microseconds=1)
 _TRAINABLE, _UNKNOWN, _BUSINESS = 0, 1, 2
-_LANES: Final = len(SURFACES) + 1
+_AFTER_ALL: Final = int(np.iinfo(np.int64).max)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What of a unit's records the registers are asked about.
+
+    `at` is the submission, NEVER where unknown; `keys` has, for each column that holds subjects,
+    every row's key, NO_KEY where no register names it.
+    """
+
+    at: Integers
+    surface: pl.Series
+    keys: dict[str, Integers]
+
+    @property
+    def timed(self) -> Flags:
+        """Say where the submission time is known."""
+        known: Flags = self.at != NEVER
+        return known
+
+    def __len__(self) -> int:
+        """Count the records."""
+        return len(self.at)
 
 
 @dataclass(frozen=True)
 class Consent:
-    """Consent of one subject kind, ready to join.
+    """Consent of one subject kind.
 
-    `events` has key, at, out (TRUE for an opt_out), one row per key and instant, sorted by `at`;
-    `last` has the last opt_out of each key. A key is a subject in a lane: a set of surfaces
-    between which no event makes a difference. `lanes` maps each surface to its own, `other` is
-    the lane of surfaces that nobody knows.
+    A subject stands in `width` lanes, sets of surfaces between which no event makes a difference:
+    lane `l` of subject `s` has the key `s * width + l`. `lanes` maps each surface to its own,
+    `other` is the lane of surfaces that nobody knows. `events` has `out`, TRUE for an opt_out;
+    `last_out` is the last opt_out of each key.
     """
 
-    events: pl.DataFrame
-    last: pl.DataFrame
+    events: Timeline
+    last_out: Integers
     lanes: dict[str, int]
     other: int
+
+    @property
+    def width(self) -> int:
+        """Count the lanes."""
+        return 1 + max(self.other, *self.lanes.values())
 
 
 @dataclass(frozen=True)
 class Accounts:
-    """Accounts, ready to join: `events` sorted by `at`, `last` with the last strict instants."""
+    """Accounts by organisation; of each the last instant at which it was something strict."""
 
-    events: pl.DataFrame
-    last: pl.DataFrame
+    events: Timeline
+    business: Integers
+    unknown: Integers
+    baa: Integers
 
 
 @dataclass(frozen=True)
 class Deletions:
-    """Deletions of one subject kind: `always` without a scope, `scoped` sorted by its end."""
+    """Deletions of one subject kind.
 
-    always: pl.DataFrame
-    scoped: pl.DataFrame
+    `always` is each key's earliest request without a scope. `scoped` has the others on a time that
+    runs backwards: the last scope at or before a submission, looked at from the end, is the
+    nearest that still covers it.
+    """
+
+    always: Integers
+    scoped: Timeline
 
 
 @dataclass(frozen=True)
 class States:
     """All registers of a run, prepared. A register that was not given is None.
 
-    `numbers` has, for each column that holds subjects, the id and number of every subject.
+    `numbers` has, for each column that holds subjects, the id and key of every subject.
     """
 
     numbers: dict[str, pl.DataFrame]
     consent: dict[str, Consent] | None
     accounts: Accounts | None
     deletions: dict[str, Deletions] | None
-    holds: dict[str, pl.Series] | None
+    holds: dict[str, Flags] | None
 
     @classmethod
     def prepare(cls, registers: RegisterSet, policy: BoundPolicy) -> States:
-        """Build the tables that `derive` joins, once a run."""
+        """Build the tables that `derive` looks things up in, once a run."""
         events = {
             (name, kind): _of_kind(register, kind)
             for name, register in registers.given().items()
@@ -87,11 +133,11 @@ class States:
             column: _numbered([e for (_, kind), e in events.items() if SUBJECTS[kind] == column])
             for column in {SUBJECTS[kind] for _, kind in events}
         }
-        keyed: dict[str, dict[str, pl.DataFrame]] = {name: {} for name in registers.given()}
+        keyed: dict[str, dict[str, _Events]] = {name: {} for name in registers.given()}
         for (name, kind), frame in events.items():
-            keyed[name][kind] = frame.join(numbers[SUBJECTS[kind]], on="subject_id").drop(
-                "subject_id"
-            )
+            subjects = numbers[SUBJECTS[kind]]
+            rows = frame.join(subjects, on="subject_id").drop("subject_id")
+            keyed[name][kind] = _Events(rows, subjects.height)
         consent, accounts = keyed.get("consent"), keyed.get("accounts")
         deletions, holds = keyed.get("deletions"), keyed.get("holds")
         return cls(
@@ -105,23 +151,20 @@ class States:
     def derive(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Give the derived columns of a frame with all provenance columns, row for row.
 
-        Ids that are NULL join nothing. Where no submission time is known, a state is known only
+        Ids that are NULL are no subject. Where no submission time is known, a state is known only
         if it does not depend on it.
         """
-        # As-of joins want the left side in order of time; sort once, go back once.
-        order = frame["submitted_at"].arg_sort()
-        rows = pl.DataFrame(
-            [frame["submitted_at"].alias("at"), frame["surface"]]
-            + [_lookup(frame[column], table) for column, table in self.numbers.items()]
-        )[order]
+        rows = Rows(
+            instants(frame["submitted_at"]),
+            frame["surface"],
+            {column: _lookup(frame[column], table) for column, table in self.numbers.items()},
+        )
         derived = pl.DataFrame(
             self._consent(rows) + self._accounts(rows) + self._deletions(rows) + self._holds(rows)
         )
-        return derived[order.arg_sort()].select(
-            pl.col(name).cast(DTYPES[kind]) for name, kind in DERIVED.items()
-        )
+        return derived.select(pl.col(name).cast(DTYPES[kind]) for name, kind in DERIVED.items())
 
-    def _consent(self, rows: pl.DataFrame) -> list[pl.Series]:
+    def _consent(self, rows: Rows) -> list[pl.Series]:
         names = [f"{kind}_consent_at_submission" for kind in CONSENT_SUBJECTS]
         if self.consent is None:
             return [_constant(rows, name, None) for name in (*names, "opted_out_since")]
@@ -131,40 +174,54 @@ class States:
             if kind not in self.consent:
                 states.append(_constant(rows, name, "none"))
                 continue
-            state, out_since = _consent_state(rows, rows[column], self.consent[kind])
+            state, out_since = _consent_state(rows, rows.keys[column], self.consent[kind])
             states.append(state.alias(name))
             since |= out_since
         return [*states, since]
 
-    def _accounts(self, rows: pl.DataFrame) -> list[pl.Series]:
-        if self.accounts is None or "org_id" not in rows.columns:
+    def _accounts(self, rows: Rows) -> list[pl.Series]:
+        if self.accounts is None or "org_id" not in rows.keys:
             names = ("plan", "zero_retention", "business_plan", "baa")
             return [_constant(rows, name, None) for name in names]
         return _account_state(rows, self.accounts)
 
-    def _deletions(self, rows: pl.DataFrame) -> list[pl.Series]:
+    def _deletions(self, rows: Rows) -> list[pl.Series]:
         if self.deletions is None:
             return [_constant(rows, name, None) for name in ("deleted", "deletion_requested_at")]
         deleted = _constant(rows, "deleted", value=False)
-        requested = _constant(rows, "deletion_requested_at", None)
+        requested = np.full(len(rows), _AFTER_ALL)
         for kind, deletions in self.deletions.items():
-            hit, at = _deletion_state(rows, rows[SUBJECTS[kind]], deletions)
+            hit, at = _deletion_state(rows, rows.keys[SUBJECTS[kind]], deletions)
             deleted |= hit
-            earliest = pl.min_horizontal(requested, at)
-            requested = pl.select(earliest.alias("deletion_requested_at")).to_series()
-        return [deleted, requested]
+            requested = np.minimum(requested, at)
+        times = _flagged(requested, requested == _AFTER_ALL).cast(TIMESTAMP)
+        return [deleted, times.alias("deletion_requested_at")]
 
-    def _holds(self, rows: pl.DataFrame) -> list[pl.Series]:
+    def _holds(self, rows: Rows) -> list[pl.Series]:
         if self.holds is None:
             return [_constant(rows, "on_hold", None)]
-        held = _constant(rows, "on_hold", value=False)
-        for kind, keys in self.holds.items():
-            held |= rows[SUBJECTS[kind]].is_in(keys.implode()).fill_null(value=False)
-        return [held]
+        held = np.zeros(len(rows), dtype=np.bool_)
+        for kind, table in self.holds.items():
+            held |= table[rows.keys[SUBJECTS[kind]]]
+        return [pl.Series("on_hold", held)]
 
 
-def _constant(rows: pl.DataFrame, name: str, value: str | bool | None) -> pl.Series:  # noqa: FBT001
-    return pl.repeat(value, rows.height, dtype=DTYPES[DERIVED[name]], eager=True).alias(name)
+@dataclass(frozen=True)
+class _Events:
+    """One register's events of one subject kind, with `key`; keys are below `keys`."""
+
+    frame: pl.DataFrame
+    keys: int
+
+
+def _constant(rows: Rows, name: str, value: str | bool | None) -> pl.Series:  # noqa: FBT001
+    return pl.repeat(value, len(rows), dtype=DTYPES[DERIVED[name]], eager=True).alias(name)
+
+
+def _flagged(values: Flags | Integers, unknown: Flags) -> pl.Series:
+    """Make a column of values that are NULL where unknown."""
+    series = pl.Series(values)
+    return series.set(pl.Series(unknown), None) if unknown.any() else series
 
 
 def _of_kind(register: Register, kind: str) -> pl.DataFrame:
@@ -180,43 +237,24 @@ def _of_kind(register: Register, kind: str) -> pl.DataFrame:
 
 def _numbered(events: list[pl.DataFrame]) -> pl.DataFrame:
     ids = pl.concat([frame.select("subject_id") for frame in events]).unique(maintain_order=True)
-    return ids.with_columns(key=pl.int_range(pl.len(), dtype=pl.UInt64))
+    return ids.with_columns(key=pl.int_range(pl.len(), dtype=pl.Int64))
 
 
-def _lookup(ids: pl.Series, numbers: pl.DataFrame) -> pl.Series:
-    """Give each row its subject's number, NULL where no register names it."""
+def _lookup(ids: pl.Series, numbers: pl.DataFrame) -> Integers:
+    """Give each row its subject's key."""
     rows = ids.alias("subject_id").to_frame()
     if numbers.height > rows.height:
         # Millions of subjects become the few that this unit can meet.
         numbers = numbers.join(rows, on="subject_id", how="semi")
     found = rows.join(numbers, on="subject_id", how="left", maintain_order="left")
-    return found["key"].alias(ids.name)
+    return found["key"].fill_null(NO_KEY).to_numpy()
 
 
-def _narrow(table: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """Keep of a keyed table what the rows can meet, in order, where that pays."""
-    if table.height <= rows.height:
-        return table
-    return table.join(rows, on="key", how="semi", maintain_order="left")
-
-
-def _as_of(left: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
-    """Join each row to the last event of its key at or before it. Both are sorted by `at`."""
-    return left.join_asof(
-        _narrow(events, left), on="at", by="key", strategy="backward", check_sortedness=False
-    )
-
-
-def _beside(left: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
-    """Join each row to the one row of its key."""
-    return left.join(_narrow(table, left), on="key", how="left", maintain_order="left")
-
-
-def _consent(frame: pl.DataFrame, policy: BoundPolicy) -> Consent:
+def _consent(register: _Events, policy: BoundPolicy) -> Consent:
     out = pl.col("choice") == "opt_out"
     times = ("effective_at", "recorded_at")
     events = (
-        frame.filter(
+        register.frame.filter(
             pl.col("purposes").is_null() | pl.col("purposes").list.contains(policy.purpose)
         )
         .with_columns(
@@ -228,12 +266,15 @@ def _consent(frame: pl.DataFrame, policy: BoundPolicy) -> Consent:
     )
     scopes = [frozenset(scope) for scope in events["surfaces"].drop_nulls().unique().to_list()]
     lanes = _lanes(scopes)
-    events = _spread(events, lanes)
+    width = 1 + max(lanes.values())
+    events = _spread(events, lanes, width)
     once = events.group_by("key", "at").agg(pl.col("out").any())
     moved = once.with_columns(pl.when("out").then("at").otherwise(pl.col("at") + _TICK).alias("at"))
-    settled = moved.group_by("key", "at").agg(pl.col("out").any()).sort("at")
-    last = settled.group_by("key").agg(pl.col("at").filter("out").max().alias("last_out"))
-    return Consent(settled, last, {k: v for k, v in lanes.items() if k}, lanes[""])
+    settled = moved.group_by("key", "at").agg(pl.col("out").any())
+    keys = register.keys * width
+    last_out = latest(settled.filter("out"), keys)
+    known = {surface: lane for surface, lane in lanes.items() if surface}
+    return Consent(Timeline.of(settled, keys), last_out, known, lanes[""])
 
 
 _DEFAULT_IN: Final = frozenset(API_SURFACES)
@@ -250,15 +291,15 @@ def _lanes(scopes: list[frozenset[str]]) -> dict[str, int]:
     return {surface: distinct.index(signature) for surface, signature in signatures.items()}
 
 
-def _spread(events: pl.DataFrame, lanes: Mapping[str, int]) -> pl.DataFrame:
+def _spread(events: pl.DataFrame, lanes: Mapping[str, int], width: int) -> pl.DataFrame:
     """Give each event one row per lane in its scope, under the key of subject and lane."""
 
     def of(scope: frozenset[str]) -> pl.Expr:
         numbers = sorted({lanes[surface] for surface in scope})
-        return pl.lit(numbers, dtype=pl.List(pl.UInt64))
+        return pl.lit(numbers, dtype=pl.List(pl.Int64))
 
     named = pl.col("surfaces").list.eval(
-        pl.element().replace_strict(lanes, return_dtype=pl.UInt64).unique().sort()
+        pl.element().replace_strict(lanes, return_dtype=pl.Int64).unique().sort()
     )
     lane = (
         pl.when(pl.col("surfaces").is_not_null())
@@ -268,41 +309,33 @@ def _spread(events: pl.DataFrame, lanes: Mapping[str, int]) -> pl.DataFrame:
         .otherwise(of(_DEFAULT_IN))
     )
     spread = events.with_columns(lane=lane).explode("lane")
-    return spread.select(_lane_key(pl.col("key"), pl.col("lane")), "at", "out")
+    return spread.select(pl.col("key") * width + pl.col("lane"), "at", "out")
 
 
-def _lane_key(subject: pl.Expr, lane: pl.Expr) -> pl.Expr:
-    return (subject * _LANES + lane).alias("key")
+_CHOICES: Final = pl.Series(["none", "opt_in", "opt_out"])
 
 
-def _consent_state(
-    rows: pl.DataFrame, subject: pl.Series, consent: Consent
-) -> tuple[pl.Series, pl.Series]:
-    lane = pl.col("surface").replace_strict(
-        consent.lanes, default=consent.other, return_dtype=pl.UInt64
-    )
-    left = rows.select("at", _lane_key(pl.lit(subject), lane.fill_null(consent.other)))
-    joined = _beside(_as_of(left, consent.events), consent.last)
-    timed = pl.col("at").is_not_null()
-    known = pl.col("key").is_in(_narrow(consent.last, left)["key"].implode())
-    state = (
-        pl.when("out")
-        .then(pl.lit("opt_out"))
-        .when(~pl.col("out"))
-        .then(pl.lit("opt_in"))
-        .otherwise(pl.lit("none"))
-    )
-    since = (pl.col("last_out") >= pl.col("at")).fill_null(value=False)
-    result = joined.select(
-        state=pl.when(timed | ~known.fill_null(value=False)).then(state),
-        since=pl.when(timed | pl.col("last_out").is_null()).then(since),
-    )
-    return result["state"], result["since"]
+def _consent_state(rows: Rows, subject: Integers, consent: Consent) -> tuple[pl.Series, pl.Series]:
+    lane = rows.surface.replace_strict(
+        consent.lanes, default=consent.other, return_dtype=pl.Int64
+    ).fill_null(consent.other)
+    key = np.where(subject == NO_KEY, NO_KEY, subject * consent.width + lane.to_numpy())
+    out = consent.events.values["out"].gather(consent.events.last(key, rows.at))
+    choice = (out.cast(pl.Int64) + 1).fill_null(0)
+    last_out = consent.last_out[key]
+    since: Flags = (last_out != NEVER) & (last_out >= rows.at)
+    timed = rows.timed
+    if timed.all():
+        return _CHOICES.gather(choice), pl.Series(since)
+    # At an unknown time nothing is known of a subject that ever chose.
+    chose = ~timed & consent.events.has(key)
+    state = choice.set(pl.Series(chose), None)
+    return _CHOICES.gather(state), _flagged(since, ~timed & (last_out != NEVER))
 
 
-def _accounts(frame: pl.DataFrame | None, policy: BoundPolicy) -> Accounts | None:
+def _accounts(register: _Events | None, policy: BoundPolicy) -> Accounts | None:
     """Reduce accounts to one row per organisation and instant; the stricter of each wins."""
-    if frame is None:
+    if register is None:
         return None
     trainable, business = (
         list(cast("tuple[str, ...]", policy.policy.value(name)))
@@ -316,80 +349,79 @@ def _accounts(frame: pl.DataFrame | None, policy: BoundPolicy) -> Accounts | Non
         .otherwise(_UNKNOWN)
     )
     events = (
-        frame.with_columns(rank.cast(pl.UInt8).alias("rank"))
+        register.frame.with_columns(rank.cast(pl.UInt8).alias("rank"))
         .sort("rank", "plan", descending=[True, False])
         .group_by("key", pl.col("effective_at").alias("at"), maintain_order=True)
         .agg(pl.col("rank", "plan").first(), pl.col("zero_retention", "baa").any())
-        .sort("at")
     )
-    last = events.group_by("key").agg(
-        pl.col("at").filter(pl.col("rank") == _BUSINESS).max().alias("business_at"),
-        pl.col("at").filter(pl.col("rank") == _UNKNOWN).max().alias("unknown_at"),
-        pl.col("at").filter("baa").max().alias("baa_at"),
+    return Accounts(
+        Timeline.of(events, register.keys),
+        latest(events.filter(pl.col("rank") == _BUSINESS), register.keys),
+        latest(events.filter(pl.col("rank") == _UNKNOWN), register.keys),
+        latest(events.filter("baa"), register.keys),
     )
-    return Accounts(events, last)
 
 
-def _account_state(rows: pl.DataFrame, accounts: Accounts) -> list[pl.Series]:
-    left = rows.select("at", key="org_id")
-    joined = _beside(_as_of(left, accounts.events), accounts.last)
+def _account_state(rows: Rows, accounts: Accounts) -> list[pl.Series]:
+    key = rows.keys["org_id"]
+    events = accounts.events
+    account = events.values.select(pl.all().gather(events.last(key, rows.at)))
 
-    def since(column: str) -> pl.Expr:
+    def since(last: Integers) -> pl.Series:
         # Without a submission time every event may be a later one.
-        later = pl.col("at").is_null() | (pl.col(column) > pl.col("at"))
-        return (pl.col(column).is_not_null() & later).fill_null(value=False)
+        return pl.Series(last[key] > rows.at)
 
     rank = pl.col("rank")
-    unknown = rank.is_null() | (rank == _UNKNOWN) | since("unknown_at")
+    unknown = rank.is_null() | (rank == _UNKNOWN) | since(accounts.unknown)
     yes, no = pl.lit(value=True), pl.lit(value=False)
     in_force_business = (rank == _BUSINESS).fill_null(value=False)
     in_force_baa = pl.col("baa").fill_null(value=False)
-    return joined.select(
+    return account.select(
         "plan",
         "zero_retention",
-        business_plan=pl.when(in_force_business | since("business_at"))
+        business_plan=pl.when(in_force_business | since(accounts.business))
         .then(yes)
         .when(~unknown)
         .then(no),
-        baa=pl.when(in_force_baa | since("baa_at")).then(yes).when(rank.is_not_null()).then(no),
+        baa=pl.when(in_force_baa | since(accounts.baa)).then(yes).when(rank.is_not_null()).then(no),
     ).get_columns()
 
 
-def _deletions(frame: pl.DataFrame) -> Deletions:
-    unscoped = frame.filter(pl.col("scope_until").is_null())
-    always = unscoped.group_by("key").agg(pl.col("requested_at").min().alias("always"))
+def _deletions(register: _Events) -> Deletions:
+    unscoped = register.frame.filter(pl.col("scope_until").is_null())
+    always = unscoped.select("key", at="requested_at")
     # The scopes that cover a record are those that end at or after it: the nearest of them stands
     # for the earliest request among it and all later ones.
     scoped = (
-        frame.filter(pl.col("scope_until").is_not_null())
-        .select("key", "requested_at", at="scope_until")
-        .sort("at", descending=True)
-        .with_columns(pl.col("requested_at").cum_min().over("key"))
+        register.frame.filter(pl.col("scope_until").is_not_null())
+        .select("key", "requested_at", at=-pl.col("scope_until").to_physical())
+        .sort("at")
+        .with_columns(pl.col("requested_at").to_physical().cum_min().over("key"))
         .group_by("key", "at")
         .agg(pl.col("requested_at").min())
-        .sort("at")
     )
-    return Deletions(always, scoped)
+    return Deletions(
+        earliest(always, register.keys, _AFTER_ALL), Timeline.of(scoped, register.keys)
+    )
 
 
-def _deletion_state(
-    rows: pl.DataFrame, subject: pl.Series, deletions: Deletions
-) -> tuple[pl.Series, pl.Series]:
-    left = rows.select("at", key=subject)
-    joined = _beside(left, deletions.always)
-    if deletions.scoped.is_empty():
-        return joined["always"].is_not_null(), joined["always"]
-    scoped = _narrow(deletions.scoped, left)
-    joined = joined.join_asof(scoped, on="at", by="key", strategy="forward", check_sortedness=False)
-    timed = pl.col("at").is_not_null()
-    maybe = ~timed & pl.col("key").is_in(scoped["key"].unique().implode())
-    at = pl.min_horizontal("always", pl.when(timed).then("requested_at"))
-    yes, no = pl.lit(value=True), pl.lit(value=False)
-    hit = pl.when(at.is_not_null()).then(yes).when(~maybe.fill_null(value=False)).then(no)
-    result = joined.select(at=at, hit=hit)
-    return result["hit"], result["at"]
+def _deletion_state(rows: Rows, key: Integers, deletions: Deletions) -> tuple[pl.Series, Integers]:
+    """Say which records are deleted, NULL where unknown, and since when, `_AFTER_ALL` if not."""
+    always = deletions.always[key]
+    if deletions.scoped.values.is_empty():
+        return pl.Series(always != _AFTER_ALL), always
+    timed = rows.timed
+    backwards = np.where(timed, -rows.at, NEVER)
+    scope = deletions.scoped.values["requested_at"].gather(deletions.scoped.last(key, backwards))
+    at = np.minimum(always, scope.fill_null(_AFTER_ALL).to_numpy())
+    maybe = ~timed & deletions.scoped.has(key)
+    hit = at != _AFTER_ALL
+    return _flagged(hit, maybe & ~hit), at
 
 
-def _held(frame: pl.DataFrame, as_of: datetime) -> pl.Series:
+def _held(register: _Events, as_of: datetime) -> Flags:
     until = pl.col("until").is_null() | (pl.col("until") >= as_of)
-    return frame.filter((pl.col("from") <= as_of) & until)["key"].unique()
+    held = register.frame.filter((pl.col("from") <= as_of) & until)["key"]
+    table = np.zeros(register.keys + 1, dtype=np.bool_)  # the last stands for NO_KEY
+    table[held.to_numpy()] = True
+    return table
