@@ -10,16 +10,17 @@ words read and not looked back at. Both end at exactly the same places.
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar, Final
 
-import regex
 from presidio_analyzer import Pattern, PatternRecognizer
 
-FLAGS: Final[int] = regex.DOTALL | regex.MULTILINE | regex.IGNORECASE
-CASED: Final[int] = regex.DOTALL | regex.MULTILINE
+# Presidio compiles with the module `regex`; its flags have the standard library's values.
+FLAGS: Final[int] = re.DOTALL | re.MULTILINE | re.IGNORECASE
+CASED: Final[int] = re.DOTALL | re.MULTILINE
 
 
-class AnchoredPattern(Pattern):  # type: ignore[misc]  # presidio ships no types
+class AnchoredPattern(Pattern):
     """A pattern, and in `anchor` an expression without lookbehind that ends where it ends.
 
     Every match of `regex` is the tail of a match of `anchor`, which a scanner may look for in its
@@ -35,6 +36,7 @@ class AnchoredPattern(Pattern):  # type: ignore[misc]  # presidio ships no types
 def after(name: str, lead: str, value: str, score: float) -> AnchoredPattern:
     """Give the pattern of a value that stands directly after `lead`, which stays outside.
 
+    >>> import regex
     >>> pattern = after("pin", r"PIN:? ", r"[0-9]{4}", 0.5)
     >>> regex.search(pattern.regex, "my PIN: 1234")[0]
     '1234'
@@ -45,7 +47,7 @@ def after(name: str, lead: str, value: str, score: float) -> AnchoredPattern:
     return AnchoredPattern(name, f"(?={value})(?<={lead}){value}", score, f"(?:{lead})(?:{value})")
 
 
-class AnchoredRecognizer(PatternRecognizer):  # type: ignore[misc]  # presidio ships no types
+class AnchoredRecognizer(PatternRecognizer):
     """A recogniser that is its class: entity, patterns and flags are declared, not passed.
 
     No pattern reads further than `REACH` characters before or after what it finds, so a window

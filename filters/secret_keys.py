@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import re
 import zlib
 from collections import Counter
 from collections.abc import Callable
@@ -17,7 +18,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-import regex
 from presidio_analyzer import Pattern
 
 from .anchored import CASED, after
@@ -25,12 +25,12 @@ from .anchored import CASED, after
 _BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _CHECKSUM: Final = 6
 _MIN_BITS: Final = 2.8
-_STANDS_FOR: Final = regex.compile(
+_STANDS_FOR: Final = re.compile(
     r"example|placeholder|redacted|dummy|sample|replace|insert|change.?me|foobar|your[-_. ]?"
     r"|(?:my|the|some|fake|test|access|api|secret)[-_ ]?(?:api[-_ ]?)?(?:key|token|secret|password)"
     r"|(?<![a-z])fake|\.{3}|…|\$\{|\{\{|<[a-z]|%[sd]\b|([a-z0-9*#.-])\1{5}"
     r"|abcdefgh|bcdefghi|hijklmn|12345678|23456789|98765432|deadbeef|qwerty|0123456",
-    regex.IGNORECASE,
+    re.IGNORECASE,
 )
 
 
@@ -100,9 +100,9 @@ class ApiKey:
         return Pattern(self.name, rf"(?<![A-Za-z0-9_-])(?:{self.spelling}){self.edge}", 0.9)
 
     @cached_property
-    def shape(self) -> regex.Pattern[str]:
+    def shape(self) -> re.Pattern[str]:
         """What a whole key looks like."""
-        return regex.compile(self.spelling, CASED)
+        return re.compile(self.spelling, CASED)
 
     def accepts(self, text: str) -> bool:
         """Say whether a text of this shape is such a key."""

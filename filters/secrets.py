@@ -16,9 +16,9 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from typing import ClassVar, Final
 
-import regex
 from presidio_analyzer import Pattern, PatternRecognizer
 
 from .anchored import CASED, AnchoredRecognizer, after
@@ -54,10 +54,10 @@ class PrivateKeyRecognizer(AnchoredRecognizer):
 
     def invalidate_result(self, pattern_text: str) -> bool:
         """Say whether nothing like a key stands in it: code that only names the markers."""
-        body = regex.sub(r"-----[^-]{1,60}-----", "", pattern_text)
+        body = re.sub(r"-----[^-]{1,60}-----", "", pattern_text)
         if is_placeholder(body):
             return True
-        lines = regex.findall(r"[A-Za-z0-9+/=]{16,}", body)
+        lines = re.findall(r"[A-Za-z0-9+/=]{16,}", body)
         return sum(map(len, lines)) < _MIN_BODY or not plausible("".join(lines))
 
 
@@ -100,7 +100,39 @@ class ApiKeyRecognizer(AnchoredRecognizer):
 
 
 _WORDS: Final = frozenset(
-    ["pass", "passwd", "password", "passphrase", "pw", "pwd", "secret", "token", "user", "username", "key", "apikey", "api_key", "hidden", "changeme", "change_me", "mypassword", "my_password", "yourpassword", "your_password", "pass123", "example", "redacted", "masked", "secret_password", "x-oauth-basic", "x-access-token", "oauth2", "none", "null", "p"]
+    [
+        "pass",
+        "passwd",
+        "password",
+        "passphrase",
+        "pw",
+        "pwd",
+        "secret",
+        "token",
+        "user",
+        "username",
+        "key",
+        "apikey",
+        "api_key",
+        "hidden",
+        "changeme",
+        "change_me",
+        "mypassword",
+        "my_password",
+        "yourpassword",
+        "your_password",
+        "pass123",
+        "example",
+        "redacted",
+        "masked",
+        "secret_password",
+        "x-oauth-basic",
+        "x-access-token",
+        "oauth2",
+        "none",
+        "null",
+        "p",
+    ]
 )
 
 
@@ -123,7 +155,7 @@ class UrlPasswordRecognizer(AnchoredRecognizer):
         return (
             text.strip("_-.*") in _WORDS
             or is_placeholder(pattern_text)
-            or regex.search(r"[{}$%\[\]()*](?![0-9a-f]{2})|^[.*x_-]+$", text) is not None
+            or re.search(r"[{}$%\[\]()*](?![0-9a-f]{2})|^[.*x_-]+$", text) is not None
         )
 
 

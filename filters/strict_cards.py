@@ -1,0 +1,98 @@
+"""Payment card numbers by their issuers' ranges and lengths, with the Luhn check digit.
+
+Ranges: ISO/IEC 7812 and what the card networks publish. Numbers of the common ranges, written in
+one piece or in their usual groups, stand for themselves. Other lengths (Maestro has 12 to 19 digits),
+ranges and groupings are found after a word that says that a card follows.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar, Final
+
+from presidio_analyzer import Pattern
+
+from .anchored import AnchoredRecognizer, after
+
+_LEFT: Final = r"(?<![\w.+])(?<!\w[.,/-])(?<![0-9][^\w\n])"
+_RIGHT: Final = r"(?![\w])(?![.,/-]\w)(?![^\w\n][0-9]{4})"
+# Visa; Mastercard; American Express; Diners Club; JCB; Discover; UnionPay; Maestro.
+_COMMON: Final = re.compile(
+    r"4[0-9]{15}"
+    r"|(?:5[1-5][0-9]{2}|222[1-9]|22[3-9][0-9]|2[3-6][0-9]{2}|27[01][0-9]|2720)[0-9]{12}"
+    r"|3[47][0-9]{13}"
+    r"|(?:30[0-5][0-9]|3095|36[0-9]{2}|3[89][0-9]{2})[0-9]{10}"
+    r"|35(?:2[89]|[3-8][0-9])[0-9]{12}"
+    r"|(?:6011|64[4-9][0-9]|65[0-9]{2})[0-9]{12}"
+    r"|(?:62[0-9]{2}|81[0-7][0-9])[0-9]{12}(?:[0-9]{3})?"
+    r"|(?:50[0-9]{2}|5[6-8][0-9]{2}|63[0-9]{2}|67[0-9]{2})[0-9]{12}"
+)
+# Any range that is a payment card's at all; JCB's 15 digits, Visa's 13 and 19, Maestro's.
+_ANY: Final = re.compile(
+    r"(?:(?:4|5[0-8]|6[0-9]|2[2-7]|3[0-9]|81)[0-9]{10,17}|(?:1800|2131)[0-9]{11}|1[0-9]{14})"
+)
+_SPACE: Final = r"[^\S\r\n\t]"
+_DASH: Final = r"[^\w\s!\"#$%&'()*+,/:;<=>?@\[\\\]^`{|}~]"
+_WORD: Final = (
+    r"(?:cards?|cc|visa|master ?card|amex|american express|maestro|discover|diners(?: club)?|jcb"
+    r"|union ?pay|carte|carta|karte|tarjeta|kort|kaart|cart[aã]o)"
+)
+
+
+def luhn(digits: str) -> bool:
+    """Check the last digit (ISO/IEC 7812-1, annex B).
+
+    >>> luhn("4111111111111111"), luhn("4111111111111112")
+    (True, False)
+    """
+    values = [int(digit) for digit in reversed(digits)]
+    doubled = sum(sum(divmod(2 * value, 10)) for value in values[1::2])
+    return (sum(values[::2]) + doubled) % 10 == 0
+
+
+def _digits(text: str) -> str:
+    return "".join(str(int(c)) for c in text if c.isdecimal())
+
+
+def _groups(sizes: tuple[int, ...]) -> str:
+    """Give groups of these sizes, between them spaces throughout, or dashes throughout."""
+    numbers = [rf"\d{{{size}}}" for size in sizes]
+    return f"{_SPACE}{{1,2}}".join(numbers) + "|" + _DASH.join(numbers)
+
+
+class CardRecognizer(AnchoredRecognizer):
+    """Card numbers that stand for themselves."""
+
+    ENTITY: ClassVar[str] = "CREDIT_CARD"
+    FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
+        Pattern("in one piece", rf"{_LEFT}[2-68]\d{{13,18}}{_RIGHT}", 0.5),
+        Pattern("4-4-4-4", rf"{_LEFT}(?:{_groups((4, 4, 4, 4))}){_RIGHT}", 0.5),
+        Pattern("4-6-5", rf"{_LEFT}(?:{_groups((4, 6, 5))}){_RIGHT}", 0.5),
+        Pattern("4-6-4", rf"{_LEFT}(?:{_groups((4, 6, 4))}){_RIGHT}", 0.5),
+        Pattern("4-4-4-4-3", rf"{_LEFT}(?:{_groups((4, 4, 4, 4, 3))}){_RIGHT}", 0.5),
+    )
+
+    def validate_result(self, pattern_text: str) -> bool:
+        """Check range, length and check digit."""
+        digits = _digits(pattern_text)
+        return _COMMON.fullmatch(digits) is not None and luhn(digits)
+
+
+class ToldCardRecognizer(AnchoredRecognizer):
+    """Card numbers of any grouping after a word that says so."""
+
+    ENTITY: ClassVar[str] = "CREDIT_CARD"
+    FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
+        after("told", rf"\b{_WORD}\b[^\d]{{0,40}}", r"\b\d{12,19}(?!\w)(?!\.\d)", 0.4),
+        after(
+            "told, in groups",
+            rf"\b{_WORD}\b[^\d]{{0,40}}",
+            rf"\b\d{{2,7}}(?:(?:{_SPACE}|{_DASH})\d{{2,7}}){{1,7}}(?!\w)(?!\.\d)",
+            0.4,
+        ),
+    )
+
+    def validate_result(self, pattern_text: str) -> bool:
+        """Check range, length and check digit."""
+        digits = _digits(pattern_text)
+        return _ANY.fullmatch(digits) is not None and luhn(digits)

@@ -1,0 +1,77 @@
+"""E-mail addresses, told from decorators, matrix products, versions and image names by their domain.
+
+The last label is a top-level domain of the public suffix list (publicsuffix.org, as it comes with
+tldextract, never fetched), one of the names used inside networks, or the address is written in
+other letters than ASCII, where source code has nothing that looks alike. The local part may be
+quoted (RFC 5321, 4.1.2) or international (RFC 6531). Masked ones ("jo...@example.com") are none.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import ClassVar, Final
+
+from presidio_analyzer import Pattern
+
+from .anchored import AnchoredRecognizer
+
+_LABEL: Final = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
+_LOCAL: Final = r"(?<![\w%+&])[\w&+%](?:[\w.%+&'-]{0,62}[\w%+&-])?"
+_QUOTED: Final = r'(?<![\w"\\])"(?:[^"\\\r\n]|\\[^\r\n]){1,62}"'
+_DOMAIN: Final = rf"(?:{_LABEL}\.){{1,8}}"
+_LAST: Final = r"(?:xn--[a-z0-9-]{2,59}|[^\W\d_]{2,24})"
+_END: Final = r"(?![\w@]|-\w|\.\d)"
+# RFC 6762, appendix G, ICANN's `internal`, and what home routers and Tor name their hosts.
+_INSIDE: Final = frozenset(
+    ("corp", "home", "internal", "intranet", "lan", "local", "localdomain", "onion", "private")
+)
+_SCALED_IMAGE: Final = re.compile(r"[0-9](?:\.[0-9])?x\.")
+_LOGINS: Final = frozenset(("git", "hg", "svn"))
+_MAX_LOCAL, _MAX_DOMAIN, _MAX_LABEL = 64, 253, 63
+
+
+@cache
+def top_level_domains() -> frozenset[str]:
+    """Give the top-level domains there are, in their own letters.
+
+    >>> "com" in top_level_domains(), "py2" in top_level_domains()
+    (True, False)
+    """
+    import tldextract
+
+    known = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None).tlds
+    return frozenset(suffix.rpartition(".")[2] for suffix in known)
+
+
+class StrictEmailRecognizer(AnchoredRecognizer):
+    """E-mail addresses whose domain can be one."""
+
+    ENTITY: ClassVar[str] = "EMAIL_ADDRESS"
+    FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
+        Pattern("address", rf"{_LOCAL}@{_DOMAIN}{_LAST}{_END}", 0.9),
+        Pattern("quoted", rf"{_QUOTED}@{_DOMAIN}{_LAST}{_END}", 0.9),
+        # No space after the full stop: "…@example.com.Please write".
+        Pattern("before a sentence", rf"{_LOCAL}@{_DOMAIN}{_LAST}(?=\.(?-i:[A-Z][a-z]))", 0.9),
+    )
+
+    def invalidate_result(self, pattern_text: str) -> bool:
+        """Say whether no mail can go there."""
+        local, _, domain = pattern_text.rpartition("@")
+        labels = domain.split(".")
+        if len(local) > _MAX_LOCAL or len(domain) > _MAX_DOMAIN:
+            return True
+        if local.lower() in _LOGINS or _SCALED_IMAGE.match(domain):
+            return True
+        if any(len(label) > _MAX_LABEL for label in labels):
+            return True
+        return not _exists(labels[-1].lower()) and pattern_text.isascii()
+
+
+def _exists(label: str) -> bool:
+    if label.startswith("xn--"):
+        try:
+            label = label[4:].encode("ascii").decode("punycode")
+        except UnicodeError:
+            return False
+    return label in _INSIDE or label in top_level_domains()

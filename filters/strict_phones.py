@@ -1,0 +1,215 @@
+"""Telephone numbers, told from times, dates, versions, decimals, hex dumps and ids.
+
+Four recognisers, from what says most to what says least: numbers with a country code; North
+American numbers in their usual form; numbers with a trunk prefix in groups, or a number that is
+the whole text; numbers after a word. The form is settled by the pattern, cheaply; what is left is
+judged by python-phonenumbers, once for each text.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from functools import cache, lru_cache
+from typing import ClassVar, Final
+
+import phonenumbers
+from presidio_analyzer import Pattern
+
+from .anchored import AnchoredPattern, AnchoredRecognizer, after
+
+# A space, a full stop, a hyphen; also their kin outside ASCII.
+_SEP: Final = r"[^\w\t\r\n\f\v!\"#$%&'()*+,:;<=>?@\[\\\]^`{|}~/]"
+_EXT: Final = r"(?:\s{0,2}(?:x|ext\.?|extension)\s{0,2}\d{1,6})?"
+_LEFT: Final = r"(?<![\w+])(?<![\w+)][.,:/-])"
+_RIGHT: Final = r"(?!\w)(?![.,:/-]\d)(?![^\w\r\n]\d{3})"
+_DAY: Final = re.compile(
+    r"(?:(?:19|20)\d\d\D(?:0?[1-9]|1[0-2])\D(?:0?[1-9]|[12]\d|3[01])"
+    r"|(?:0?[1-9]|[12]\d|3[01])\D(?:0?[1-9]|[12]\d|3[01])\D(?:19|20)?\d\d)(?:\D.*)?"
+)
+_NEITHER: Final = re.compile(r"\d{3}-\d{2}-\d{4}|\d{5}-\d{4}|\d{4}\D\d{4}\D\d{4}\D\d{4}")
+_EXTENSION: Final = re.compile(r"\s*(?:x|ext\.?|extension)\s*\d+$", re.IGNORECASE)
+_MIN, _MAX = 7, 15
+
+
+def _digits(text: str) -> str:
+    return "".join(str(int(c)) for c in text if c.isdecimal())
+
+
+@lru_cache(maxsize=1 << 16)
+def _is_international(text: str) -> bool:
+    """Say whether a text that starts with `+` is a number some country has.
+
+    Numbers in groups that only have the right length count too: new ranges, and ranges for films,
+    are valid nowhere.
+    """
+    try:
+        number = phonenumbers.parse(text)
+    except phonenumbers.NumberParseException:
+        return False
+    grouped = len(re.findall(r"\d+", text)) > 2
+    return phonenumbers.is_valid_number(number) or (
+        grouped and phonenumbers.is_possible_number(number)
+    )
+
+
+@cache
+def _regions() -> tuple[tuple[str, re.Pattern[str], str], ...]:
+    """Give region, expression of its national numbers, and its trunk prefix; North America once."""
+    found = []
+    for region in sorted(phonenumbers.SUPPORTED_REGIONS):
+        metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
+        if metadata is None or (metadata.country_code == 1 and region != "US"):
+            continue
+        pattern = re.compile(metadata.general_desc.national_number_pattern)
+        found.append((region, pattern, metadata.national_prefix or ""))
+    return tuple(found)
+
+
+@lru_cache(maxsize=1 << 16)
+def _is_national(digits: str, sizes: tuple[int, ...]) -> bool:
+    """Say whether some region has these digits as a number and writes it in groups of these sizes."""
+    for region, pattern, prefix in _regions():
+        body = digits.removeprefix(prefix)
+        if not (pattern.fullmatch(body) or pattern.fullmatch(digits)):
+            continue
+        try:
+            number = phonenumbers.parse(digits, region)
+        except phonenumbers.NumberParseException:
+            continue
+        if not phonenumbers.is_valid_number_for_region(number, region):
+            continue
+        written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
+        if tuple(map(len, re.findall(r"\d+", written))) == sizes:
+            return True
+    return False
+
+
+@lru_cache(maxsize=1 << 16)
+def _is_north_american(digits: str) -> bool:
+    number = phonenumbers.parse(digits, "US")
+    return phonenumbers.is_valid_number(number)
+
+
+def _is_something_else(text: str) -> bool:
+    """Say whether it is a date, an IP address, a social security number, a postal code, a card."""
+    if _DAY.fullmatch(text) or _NEITHER.fullmatch(text):
+        return True
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+class InternationalPhoneRecognizer(AnchoredRecognizer):
+    """Numbers with a country code: `+44 20 7946 0958`, `0049 30 123456`, `tel:+1-201-555-0123`."""
+
+    ENTITY: ClassVar[str] = "PHONE_NUMBER"
+    FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
+        Pattern(
+            "plus",
+            rf"(?<![\w+])\+{_SEP}?\(?[1-9](?:(?:{_SEP}{{1,2}}|[()/]|{_SEP}\(|\){_SEP}|{_SEP}?\(0\){_SEP}?)?\d){{6,14}}{_EXT}(?!\w)(?![.,]\d)",
+            0.75,
+        ),
+        # No further than ten digits: another number may follow.
+        Pattern(
+            "plus one",
+            rf"(?<![\w+])\+1{_SEP}?\(?[2-9]\d\d\)?{_SEP}{{0,2}}[2-9]\d\d{_SEP}?\d{{4}}(?!\d)",
+            0.75,
+        ),
+        Pattern(
+            "double zero",
+            rf"{_LEFT}00[1-9]\d{{0,2}}{_SEP}(?:\(0\){_SEP}?)?\d{{1,4}}(?:{_SEP}\d{{2,8}}){{1,4}}{_EXT}{_RIGHT}",
+            0.6,
+        ),
+    )
+
+    def invalidate_result(self, pattern_text: str) -> bool:
+        """Ask whether the country has such numbers."""
+        text = _EXTENSION.sub("", pattern_text)
+        if text.startswith("00"):
+            text = "+" + text[2:]
+        return not _is_international(text)
+
+
+class NorthAmericanPhoneRecognizer(AnchoredRecognizer):
+    """Ten digits in groups of three, three and four: `(201) 555-0123`, `201.555.0123 x12`."""
+
+    ENTITY: ClassVar[str] = "PHONE_NUMBER"
+    FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
+        Pattern(
+            "3-3-4",
+            rf"(?<![\w+])(?<![\w)][.,-])(?<!\d[ /])(?:1{_SEP})?(?:\([2-9]\d\d\){_SEP}{{0,2}}|[2-9]\d\d(?:{_SEP}|/))"
+            rf"[2-9]\d\d{_SEP}\d{{4}}{_EXT}(?!\w)(?![.,-]\d)(?!{_SEP}\d{{3,4}}(?!\d))",
+            0.7,
+        ),
+    )
+
+    def invalidate_result(self, pattern_text: str) -> bool:
+        """Ask for the area code where only spaces stand between the groups."""
+        text = _EXTENSION.sub("", pattern_text)
+        return not re.search(r"[^\d\s]", text) and not _is_north_american(_digits(text))
+
+
+class NationalPhoneRecognizer(AnchoredRecognizer):
+    """Numbers as their country writes them, with the trunk prefix, or alone in a text."""
+
+    ENTITY: ClassVar[str] = "PHONE_NUMBER"
+    FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
+        Pattern(
+            "trunk prefix",
+            rf"{_LEFT}(?<![0-9a-f]{{2}}{_SEP})(?:\(0\d{{1,4}}\){_SEP}?|0[1-9]\d{{0,4}}(?:{_SEP}|/))\d{{2,8}}(?:{_SEP}\d{{2,5}}){{0,4}}"
+            rf"{_RIGHT}(?!{_SEP}[0-9a-f]{{2}}\b)",
+            0.5,
+        ),
+        AnchoredPattern(
+            "the whole text",
+            rf"(?<![\s\S])\(?\d{{1,5}}\)?(?:{_SEP}\d{{2,8}}){{1,5}}(?![\s\S])",
+            0.5,
+            rf"^\(?\d{{1,5}}\)?(?:{_SEP}\d{{2,8}}){{1,5}}$",
+        ),
+    )
+
+    def invalidate_result(self, pattern_text: str) -> bool:
+        """Ask whether some country writes a number in these groups."""
+        sizes = tuple(map(len, re.findall(r"\d+", pattern_text)))
+        if not _MIN <= sum(sizes) <= _MAX or _is_something_else(pattern_text):
+            return True
+        return not _is_national(_digits(pattern_text), sizes)
+
+
+_GAP: Final = r"[^\d]{0,30}"
+_DEVICE: Final = (
+    r"(?:tel(?:e(?:phone|fono|fon|foon)|\.)?|phones?|t[eé]l[eé]phone|mobiles?|mobil|m[oó]vil"
+    r"|cell ?phone|cellular|handy|fax|whats ?app|pager|hot ?line|help ?line|land ?line|ph)"
+)
+_ACT: Final = (
+    r"(?:call(?:s|ed|ing)?|cell|dial(?:ed|ing)?|ring|text(?:ed|ing)?|sms|messages? to|reach(?:ed)?"
+    r"|contact(?:ed)?|answering(?: at)?|desk|office|direct|registered)"
+)
+
+
+class ToldPhoneRecognizer(AnchoredRecognizer):
+    """Numbers in no certain form, after a word that says that one follows."""
+
+    ENTITY: ClassVar[str] = "PHONE_NUMBER"
+    FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
+        after(
+            "told, in groups",
+            rf"\b(?:{_DEVICE}|{_ACT})\b{_GAP}",
+            rf"(?<![\w.])\(?\d{{2,5}}\)?(?:{_SEP}{{1,2}}|/|(?<=\)))\d{{2,8}}(?:{_SEP}\d{{2,8}}){{0,5}}{_EXT}(?!\w)(?![.,:/]\d)",
+            0.6,
+        ),
+        after(
+            "told, in one piece",
+            rf"\b{_DEVICE}\b[^\d]{{0,15}}",
+            rf"(?<![\w.])\d{{9,12}}{_EXT}(?!\w)(?![.,:/-]\d)",
+            0.5,
+        ),
+    )
+
+    def invalidate_result(self, pattern_text: str) -> bool:
+        """Say whether it is too short, too long, or something else."""
+        text = _EXTENSION.sub("", pattern_text)
+        return not _MIN <= len(_digits(text)) <= _MAX or _is_something_else(text)
