@@ -1,1 +1,1 @@
-"""What tests and benchmarks of detection share: Presidio itself, and texts that are hard to read."""
+"""What tests and benchmarks of detection share: Presidio itself, and texts hard to read."""

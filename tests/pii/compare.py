@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
-from corpusgate.filters.scanner import Found
 
 from .reference import Finding, Row
+
+if TYPE_CHECKING:
+    from corpusgate.filters.scanner import Found
 
 
 class Finder(Protocol):

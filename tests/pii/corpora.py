@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
+
+from .adversarial import dice
 
 Rows = list[str | None]
 
@@ -31,7 +32,7 @@ def sample(rows: Sequence[str | None], characters: int, seed: int = 0) -> Rows:
 
     Rows are cut into runs of whole lines, so that dense ones are represented too.
     """
-    rng = random.Random(seed)
+    rng = dice(seed)
     drawn: Rows = []
     left = characters
     for number in rng.sample(range(len(rows)), len(rows)):

@@ -48,14 +48,8 @@ def _sequence(nodes: Any, rng: random.Random, groups: dict[int, str]) -> str:
 
 def _one(kind: Any, value: Any, rng: random.Random, groups: dict[int, str]) -> str:
     match kind:
-        case c.LITERAL:
-            return chr(value)
-        case c.NOT_LITERAL:
-            return rng.choice([x for x in PRINTABLE if x != chr(value)])
-        case c.ANY:
-            return rng.choice(PRINTABLE)
-        case c.IN:
-            return rng.choice(_members(tuple(value)))
+        case c.LITERAL | c.NOT_LITERAL | c.ANY | c.IN:
+            return _letter(kind, value, rng)
         case c.BRANCH:
             return _sequence(rng.choice(value[1]), rng, groups)
         case c.SUBPATTERN:
@@ -73,10 +67,17 @@ def _one(kind: Any, value: Any, rng: random.Random, groups: dict[int, str]) -> s
             return groups.get(value, "")
         case c.ASSERT if value[0] < 0:  # what has to stand before, such as a label
             return _sequence(value[1], rng, groups)
-        case c.AT | c.ASSERT | c.ASSERT_NOT:
-            return ""
-    message = f"no rule for {kind}"
-    raise NotImplementedError(message)
+    return ""  # an edge, or what may not stand there
+
+
+def _letter(kind: Any, value: Any, rng: random.Random) -> str:
+    if kind is c.LITERAL:
+        return chr(value)
+    if kind is c.ANY:
+        return rng.choice(PRINTABLE)
+    if kind is c.NOT_LITERAL:
+        return rng.choice([x for x in PRINTABLE if x != chr(value)])
+    return rng.choice(_members(tuple(value)))
 
 
 @cache

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 import presidio_analyzer
 import spacy
@@ -16,8 +16,10 @@ from presidio_analyzer.nlp_engine import SpacyNlpEngine
 from presidio_analyzer.recognizer_registry import RecognizerRegistry
 from presidio_analyzer.recognizer_registry.recognizers_loader_utils import RecognizerListLoader
 from spacy.language import Language
-from spacy.tokens import Doc
 from tldextract import TLDExtract, tldextract
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
 
 WANT_A_MODEL: Final = {"HuggingFaceNerRecognizer", "BasicLangExtractRecognizer"}
 LEMMAS: Final = "lower_case_lemmas"
@@ -172,7 +174,7 @@ class _Timeouts(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self.seen = self.seen or "timed out" in record.msg
 
-    def __enter__(self) -> _Timeouts:
+    def __enter__(self) -> Self:
         logging.getLogger("presidio-analyzer").addHandler(self)
         return self
 
