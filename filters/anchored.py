@@ -3,9 +3,10 @@
 A number that means nothing by itself is a passport number where "passport" stands before it.
 Presidio's way to say so, context words, looks at whole words anywhere in the five before, in any
 order, also inside other words ("cell" in "cancel"). `after` says it in the pattern itself, as a
-lookbehind, so that the finding covers the number alone. A matcher that knows no lookbehind would
-have to stop at every number; `AnchoredPattern.anchor` is therefore the same expression with the
-words read and not looked back at. Both end at exactly the same places.
+lookbehind, so that the finding covers the number alone.
+
+A matcher that knows no lookbehind would stop at every number. So each pattern here has an `anchor`:
+an expression without which `regex` finds nothing, and cheap to look for.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ CASED: Final[int] = re.DOTALL | re.MULTILINE
 
 
 class AnchoredPattern(Pattern):
-    """A pattern, and in `anchor` an expression without lookbehind that ends where it ends.
+    """A pattern, and in `anchor` what a scanner may look for in its place.
 
-    Every match of `regex` is the tail of a match of `anchor`, which a scanner may look for in its
-    place.
+    For every match of `regex` there is a match of `anchor`, from whose end the recogniser's REACH,
+    before and after, covers all that decides: the match and what its lookarounds read.
     """
 
     def __init__(self, name: str, expression: str, score: float, anchor: str) -> None:
@@ -33,8 +34,10 @@ class AnchoredPattern(Pattern):
         self.anchor = anchor
 
 
-def after(name: str, lead: str, value: str, score: float) -> AnchoredPattern:
+def after(name: str, lead: str, value: str, score: float, anchor: str = "") -> AnchoredPattern:
     """Give the pattern of a value that stands directly after `lead`, which stays outside.
+
+    Without an anchor of its own, lead and value together are the anchor.
 
     >>> import regex
     >>> pattern = after("pin", r"PIN:? ", r"[0-9]{4}", 0.5)
@@ -44,21 +47,21 @@ def after(name: str, lead: str, value: str, score: float) -> AnchoredPattern:
     'PIN: 1234'
     """
     # The value is looked at first: only where it may begin is it worth looking back.
-    return AnchoredPattern(name, f"(?={value})(?<={lead}){value}", score, f"(?:{lead})(?:{value})")
+    expression = f"(?={value})(?<={lead}){value}"
+    return AnchoredPattern(name, expression, score, anchor or f"(?:{lead})(?:{value})")
 
 
 class AnchoredRecognizer(PatternRecognizer):
     """A recogniser that is its class: entity, patterns and flags are declared, not passed.
 
-    No pattern reads further than `REACH` characters before or after what it finds, so a window
-    with that much around a candidate decides as the whole text would. No pattern uses `^`, `$`,
-    `\\A` or `\\Z`; where the end of a text matters it is told by a lookaround.
+    Within REACH characters of an anchor's end, to both sides, stands all that decides. No pattern
+    uses `^`, `$`, `\\A` or `\\Z`; where the end of a text matters, a lookaround tells it.
     """
 
     ENTITY: ClassVar[str]
     FOUND_BY: ClassVar[tuple[Pattern, ...]]
     CASE: ClassVar[int] = FLAGS
-    REACH: ClassVar[int] = 120
+    REACH: ClassVar[int] = 200
 
     def __init__(self, supported_language: str = "en") -> None:
         """Make the recogniser for one language; the patterns are the same in all."""

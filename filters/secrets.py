@@ -21,7 +21,7 @@ from typing import ClassVar, Final
 
 from presidio_analyzer import Pattern, PatternRecognizer
 
-from .anchored import CASED, AnchoredRecognizer, after
+from .anchored import CASED, AnchoredPattern, AnchoredRecognizer, after
 from .secret_keys import API_KEYS, is_placeholder, plausible
 
 # What may stand between the lines of a block: line ends, also escaped ones, quotes and
@@ -37,18 +37,23 @@ class PrivateKeyRecognizer(AnchoredRecognizer):
 
     ENTITY: ClassVar[str] = "PRIVATE_KEY"
     CASE: ClassVar[int] = CASED
+    REACH: ClassVar[int] = 20_000
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
-        Pattern("block", rf"{_BEGIN}[\s\x21-\x7e]{{{_MIN_BODY},12000}}?{_END}", 0.9),
-        Pattern(
+        AnchoredPattern(
+            "block", rf"{_BEGIN}[\s\x21-\x7e]{{{_MIN_BODY},12000}}?{_END}", 0.9, _BEGIN
+        ),
+        AnchoredPattern(
             "unfinished block",
-            rf"{_BEGIN}(?:{_JOIN}{{0,40}}[A-Za-z0-9+/=]{{16,256}}){{1,200}}",
+            rf"{_BEGIN}(?:{_JOIN}{{0,40}}[A-Za-z0-9+/=]{{16,76}}){{1,160}}",
             0.9,
+            _BEGIN,
         ),
         Pattern("age", r"\bAGE-SECRET-KEY-1[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58}\b", 0.9),
-        Pattern(
+        AnchoredPattern(
             "PuTTY",
             r"\bPrivate-Lines: [0-9]{1,3}\s{1,2}(?:[A-Za-z0-9+/=]{16,64}\s{1,2}){1,120}",
             0.9,
+            r"\bPrivate-Lines: [0-9]",
         ),
     )
 
@@ -65,13 +70,15 @@ class JsonWebTokenRecognizer(AnchoredRecognizer):
     """JSON web tokens in compact form: signed (RFC 7515) and encrypted (RFC 7516)."""
 
     ENTITY: ClassVar[str] = "JSON_WEB_TOKEN"
+    REACH: ClassVar[int] = 35_000
     CASE: ClassVar[int] = CASED
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
-        Pattern(
+        AnchoredPattern(
             "compact",
             r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,2000}\.[A-Za-z0-9_-]{0,8000}"
             r"(?:\.[A-Za-z0-9_-]{0,8000}){1,3}",
             0.9,
+            r"(?-i:eyJ)[A-Za-z0-9_-]{8}",
         ),
     )
 
@@ -89,6 +96,7 @@ class ApiKeyRecognizer(AnchoredRecognizer):
     """Keys and tokens of services; the table with their sources is `API_KEYS`."""
 
     ENTITY: ClassVar[str] = "API_KEY"
+    REACH: ClassVar[int] = 1_100
     CASE: ClassVar[int] = CASED
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = tuple(key.pattern for key in API_KEYS)
 
@@ -140,12 +148,14 @@ class UrlPasswordRecognizer(AnchoredRecognizer):
     """The password of a URL's userinfo (RFC 3986, 3.2.1)."""
 
     ENTITY: ClassVar[str] = "URL_PASSWORD"
+    REACH: ClassVar[int] = 300
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
         after(
             "password",
             r"""\b[a-z][a-z0-9+.-]{1,20}://[^\s/?\#:@"'<>\[\](){}|`\\,]{0,64}:""",
             r"""[^\s/?\#@"'<>`\\]{2,128}(?=@[\w\[])""",
             0.9,
+            r"""://[^\s/?\#@"'<>\[\](){}|`\\,]{0,64}:[^\s/?\#@"'<>`\\]{2,128}@""",
         ),
     )
 

@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 
 from presidio_analyzer import Pattern
 
-from .anchored import CASED, AnchoredRecognizer, after
+from .anchored import CASED, AnchoredPattern, AnchoredRecognizer, after
 
 # SWIFT, "IBAN registry" (ISO 13616): what follows the country and the two check digits. n: digits,
 # a: capital letters, c: both.
@@ -62,7 +62,12 @@ class StrictIbanRecognizer(AnchoredRecognizer):
 
     ENTITY: ClassVar[str] = "IBAN_CODE"
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
-        Pattern("IBAN", rf"(?<![\w+/=])(?<!\w-)(?:{_by_length()})(?![\w+/=])(?!-\w)", 0.5),
+        AnchoredPattern(
+            "IBAN",
+            rf"(?<![\w+/=])(?<!\w-)(?:{_by_length()})(?![\w+/=])(?!-\w)",
+            0.5,
+            rf"\b(?:{'|'.join(IBAN_FORMS)})[0-9]{{2}}(?:[ -]?[A-Z0-9]){{11}}",
+        ),
     )
 
     def validate_result(self, pattern_text: str) -> bool:

@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 
 from presidio_analyzer import Pattern
 
-from .anchored import AnchoredRecognizer, after
+from .anchored import AnchoredPattern, AnchoredRecognizer, after
 
 _LEFT: Final = r"(?<![\w.+])(?<!\w[.,/-])(?<![0-9][^\w\n])"
 _RIGHT: Final = r"(?![\w])(?![.,/-]\w)(?![^\w\n][0-9]{4})"
@@ -33,6 +33,7 @@ _ANY: Final = re.compile(
 )
 _SPACE: Final = r"[^\S\r\n\t]"
 _DASH: Final = r"[^\w\s!\"#$%&'()*+,/:;<=>?@\[\\\]^`{|}~]"
+_ANCHOR: Final = r"\d{4}[^\w\r\n]{1,2}\d{4,6}[^\w\r\n]{1,2}\d{4}"
 _WORD: Final = (
     r"(?:cards?|cc|visa|master ?card|amex|american express|maestro|discover|diners(?: club)?|jcb"
     r"|union ?pay|carte|carta|karte|tarjeta|kort|kaart|cart[aã]o)"
@@ -54,10 +55,11 @@ def _digits(text: str) -> str:
     return "".join(str(int(c)) for c in text if c.isdecimal())
 
 
-def _groups(sizes: tuple[int, ...]) -> str:
+def _grouped(name: str, sizes: tuple[int, ...]) -> AnchoredPattern:
     """Give groups of these sizes, between them spaces throughout, or dashes throughout."""
     numbers = [rf"\d{{{size}}}" for size in sizes]
-    return f"{_SPACE}{{1,2}}".join(numbers) + "|" + _DASH.join(numbers)
+    groups = f"{_SPACE}{{1,2}}".join(numbers) + "|" + _DASH.join(numbers)
+    return AnchoredPattern(name, f"{_LEFT}(?:{groups}){_RIGHT}", 0.5, _ANCHOR)
 
 
 class CardRecognizer(AnchoredRecognizer):
@@ -66,10 +68,10 @@ class CardRecognizer(AnchoredRecognizer):
     ENTITY: ClassVar[str] = "CREDIT_CARD"
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
         Pattern("in one piece", rf"{_LEFT}[2-68]\d{{13,18}}{_RIGHT}", 0.5),
-        Pattern("4-4-4-4", rf"{_LEFT}(?:{_groups((4, 4, 4, 4))}){_RIGHT}", 0.5),
-        Pattern("4-6-5", rf"{_LEFT}(?:{_groups((4, 6, 5))}){_RIGHT}", 0.5),
-        Pattern("4-6-4", rf"{_LEFT}(?:{_groups((4, 6, 4))}){_RIGHT}", 0.5),
-        Pattern("4-4-4-4-3", rf"{_LEFT}(?:{_groups((4, 4, 4, 4, 3))}){_RIGHT}", 0.5),
+        _grouped("4-4-4-4", (4, 4, 4, 4)),
+        _grouped("4-6-5", (4, 6, 5)),
+        _grouped("4-6-4", (4, 6, 4)),
+        _grouped("4-4-4-4-3", (4, 4, 4, 4, 3)),
     )
 
     def validate_result(self, pattern_text: str) -> bool:

@@ -125,6 +125,7 @@ class StrictMedicalLicenseRecognizer(AnchoredRecognizer):
             r"|registration|certificate|licen[cs]e)\b[^\n]{0,60}",
             r"(?<![\w-])(?-i:[A-HJ-MP-UX][A-Z9])[0-9]{7}(?![\w-])",
             0.6,
+            r"\b(?-i:[A-HJ-MP-UX][A-Z9])[0-9]{7}\b",
         ),
     )
     CASE: ClassVar[int] = FLAGS

@@ -12,10 +12,11 @@ from typing import ClassVar, Final
 
 from presidio_analyzer import Pattern
 
-from .anchored import AnchoredRecognizer, after
+from .anchored import AnchoredPattern, AnchoredRecognizer, after
 
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _V4: Final = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
+_FOUR: Final = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
 _PREFIX: Final = r"(?:/(?:3[0-2]|[12]?[0-9])(?![\w.]))?"
 _LEFT: Final = (
     r"(?<![\w.])(?<![a-z]-)(?<!\d,)"
@@ -33,16 +34,18 @@ class StrictIpRecognizer(AnchoredRecognizer):
     ENTITY: ClassVar[str] = "IP_ADDRESS"
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
         # Four small numbers are a version or a section; one number past 30 makes them an address.
-        Pattern(
+        AnchoredPattern(
             "IPv4",
             rf"{_LEFT}(?=[0-9.]{{0,12}}(?:[4-9][0-9]|3[1-9]|[12][0-9][0-9])){_V4}{_PREFIX}{_RIGHT}",
             0.6,
+            _FOUR,
         ),
         after(
             "IPv4 after a word",
             r"(?:\b(?:ip|ipv4|inet|ping|host|addr|address|dns|nameserver|gateway|router)\b.?|[a-z0-9]://|@)[\s:=\"'(]{0,4}(?:(?:is|at|from|to)\s)?",
             rf"(?<![\w.]){_V4}{_PREFIX}{_RIGHT}",
             0.6,
+            _FOUR,
         ),
         Pattern("IPv4 inside IPv6", rf"(?<![\w:])::(?:ffff:(?:0{{1,4}}:)?)?{_V4}{_RIGHT}", 0.6),
         Pattern(

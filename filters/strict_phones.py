@@ -30,6 +30,7 @@ _DAY: Final = re.compile(
 _NEITHER: Final = re.compile(r"\d{3}-\d{2}-\d{4}|\d{5}-\d{4}|\d{4}\D\d{4}\D\d{4}\D\d{4}")
 _EXTENSION: Final = re.compile(r"\s*(?:x|ext\.?|extension)\s*\d+$", re.IGNORECASE)
 _MIN, _MAX = 7, 15
+_MIN_KINDS: Final = 3
 
 
 def _digits(text: str) -> str:
@@ -174,9 +175,10 @@ class NationalPhoneRecognizer(AnchoredRecognizer):
     def invalidate_result(self, pattern_text: str) -> bool:
         """Ask whether some country writes a number in these groups."""
         sizes = tuple(map(len, re.findall(r"\d+", pattern_text)))
-        if not _MIN <= sum(sizes) <= _MAX or _is_something_else(pattern_text):
+        digits = _digits(pattern_text)
+        if not _MIN <= len(digits) <= _MAX or len(set(digits)) < _MIN_KINDS:
             return True
-        return not _is_national(_digits(pattern_text), sizes)
+        return _is_something_else(pattern_text) or not _is_national(digits, sizes)
 
 
 _GAP: Final = r"[^\d]{0,30}"
@@ -198,7 +200,7 @@ class ToldPhoneRecognizer(AnchoredRecognizer):
         after(
             "told, in groups",
             rf"\b(?:{_DEVICE}|{_ACT})\b{_GAP}",
-            rf"(?<![\w.])\(?\d{{2,5}}\)?(?:{_SEP}{{1,2}}|/|(?<=\)))\d{{2,8}}(?:{_SEP}\d{{2,8}}){{0,5}}{_EXT}(?!\w)(?![.,:/]\d)",
+            rf"(?<![\w.])(?<!\w-)\(?\d{{2,5}}\)?(?:{_SEP}{{1,2}}|/|(?<=\)))\d{{2,8}}(?:{_SEP}\d{{2,8}}){{0,5}}{_EXT}(?!\w)(?![.,:/]\d)",
             0.6,
         ),
         after(
