@@ -139,16 +139,20 @@ class Judge:
         `duplicates` names record ids that are known to stand elsewhere, too. Gives `eligible`,
         `reason`, `reasons`, and `purge_reason` and `purge_deadline`, NULL where nothing is due.
         """
-        return self.verdict(self.facts(frame, duplicates))
+        return self.verdict(self.facts(self.records(frame, duplicates)))
 
-    def facts(self, frame: pl.DataFrame, duplicates: pl.Series | None = None) -> pl.DataFrame:
-        """Give everything that rules read about each record, under the names they use."""
+    def records(self, frame: pl.DataFrame, duplicates: pl.Series | None = None) -> pl.DataFrame:
+        """Give the provenance of one unit's records, and which of their ids stand twice in it."""
         records = conform(frame)
         ids = records["record_id"]
         again = _repeated(ids)
         if duplicates is not None:
             again |= ids.is_in(duplicates.implode()).fill_null(value=False)
-        return records.hstack(self.states.derive(records)).with_columns(again.alias("duplicate_id"))
+        return records.with_columns(again.alias("duplicate_id"))
+
+    def facts(self, records: pl.DataFrame) -> pl.DataFrame:
+        """Give everything that rules read about records, of one unit or several together."""
+        return records.hstack(self.states.derive(records))
 
     def truths(self, facts: pl.DataFrame) -> pl.LazyFrame:
         """Evaluate every rule behind the facts: columns `0`, `1`, …, in the order of `rules`."""

@@ -107,9 +107,10 @@ def _judged(
     with opened(unit, context.audit) as shard:
         records = provenance(unit, shard, context.settings)
     context.registers.match_ids(id_kinds(records.schema))
-    facts = context.judge.facts(records, context.duplicates)[rows]
-    truths = context.judge.truths(facts).collect()
-    verdict = context.judge.verdict(facts)
+    judge = context.judge
+    facts = judge.facts(judge.records(records, context.duplicates))[rows]
+    truths = judge.truths(facts).collect()
+    verdict = judge.verdict(facts)
     for place, values, truth, decided in zip(
         rows,
         facts.iter_rows(named=True),

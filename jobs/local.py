@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from filelock import FileLock, Timeout
 
@@ -47,6 +47,11 @@ from .shard import Context, failed, process
 from .spec import Job, load_job
 from .subjects import duplicate_ids, unmatched_subjects
 from .summary import Summary, manifest_facts, summarise
+
+_GROUP_ROWS: Final = 1 << 18
+_GROUP_FILES: Final = 128
+_GROUPS_EACH: Final = 3
+_ROW_BYTES: Final = 1000  # of JSON lines, which are counted only when they are read
 
 
 class Progress(Protocol):
@@ -202,21 +207,40 @@ def _parallel(
     """
     stop = threading.Event()
 
-    def one(unit: Unit) -> UnitResult | None:
-        return None if stop.is_set() else process(unit, keys[unit], context)
+    def one(group: list[Unit]) -> list[UnitResult]:
+        return [] if stop.is_set() else process(group, keys, context)
 
     pool = ThreadPoolExecutor(workers, thread_name_prefix="unit")
     try:
-        pending: set[Future[UnitResult | None]] = {pool.submit(one, unit) for unit in units}
+        pending: set[Future[list[UnitResult]]] = {
+            pool.submit(one, group) for group in _groups(units, workers)
+        }
         while pending:
             done, pending = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:
-                result = future.result()
-                if result is not None:
-                    yield result
+                yield from future.result()
     finally:
         stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _groups(units: list[Unit], workers: int) -> Iterator[list[Unit]]:
+    """Put small units together: what the registers say is then looked up once for all of them.
+
+    Every worker still gets several groups, so that none waits long for the last.
+    """
+    rows = [unit.size // _ROW_BYTES if unit.rows is None else unit.rows for unit in units]
+    limit = min(_GROUP_ROWS, sum(rows) // (_GROUPS_EACH * workers))
+    group: list[Unit] = []
+    held = 0
+    for unit, count in zip(units, rows, strict=True):
+        if group and (held + count > limit or len(group) == _GROUP_FILES):
+            yield group
+            group, held = [], 0
+        group.append(unit)
+        held += count
+    if group:
+        yield group
 
 
 def _finish(plan: Plan, output: Path, audit: Path, results: list[UnitResult]) -> Summary:

@@ -1,14 +1,15 @@
-"""One unit of work, start to end.
+"""Units of work, start to end.
 
     read narrow columns ─▶ map ─▶ decide ─▶ copy survivors ─▶ check ─▶ publish ─▶ commit
+    └──── each unit ────────┘   together   └──────────────── each unit ─────────────────┘
 
-Local threads and a cluster's tasks run this same function; it owns its outputs alone, and its
-committed result is what says that they exist.
+Local threads and a cluster's tasks run this same function. A unit owns its outputs alone, and its
+committed result is what says that they exist; which units are decided together changes no byte.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,21 +58,45 @@ class Context:
     duplicates: pl.Series | None = None
 
 
-def process(unit: Unit, key: str, context: Context) -> UnitResult:
-    """Decide a unit, release its survivors, and leave its result under `key`.
+def process(units: Sequence[Unit], keys: Mapping[Unit, str], context: Context) -> list[UnitResult]:
+    """Decide units together, release each one's survivors, and leave its result under its key.
 
     A unit that cannot be read gives a result with `error`, releases nothing and is not
     committed, so that the next run tries again. Raises OSError where the output cannot be
     written.
     """
-    base = UnitResult(unit.name, unit.part, unit.parts, unit.size, unit.digest, unit.row_offset)
-    try:
-        with opened(unit, context.audit) as shard:
-            result = _released(unit, shard, base, context)
-    except (UnitError, SchemaError, RegisterError) as error:
-        return failed(base, error)
-    commit(context.audit, key, result)
-    return result
+    results: list[UnitResult] = []
+    judge = context.judge
+    with ExitStack() as stack:
+        read: list[tuple[Unit, ParquetShard, pl.DataFrame]] = []
+        for unit in units:
+            try:
+                shard = stack.enter_context(opened(unit, context.audit))
+                records = provenance(unit, shard, context.settings)
+                context.registers.match_ids(id_kinds(records.schema))
+                read.append((unit, shard, judge.records(records, context.duplicates)))
+            except (UnitError, SchemaError, RegisterError) as error:
+                results.append(failed(_blank(unit), error))
+        if not read:
+            return results
+        facts = judge.facts(pl.concat(records for _, _, records in read))
+        verdict = judge.verdict(facts)
+        start = 0
+        for unit, shard, records in read:
+            rows = (start, records.height)
+            start += records.height
+            try:
+                result = _released(unit, shard, facts.slice(*rows), verdict.slice(*rows), context)
+            except (UnitError, SchemaError) as error:
+                results.append(failed(_blank(unit), error))
+                continue
+            commit(context.audit, keys[unit], result)
+            results.append(result)
+    return results
+
+
+def _blank(unit: Unit) -> UnitResult:
+    return UnitResult(unit.name, unit.part, unit.parts, unit.size, unit.digest, unit.row_offset)
 
 
 def failed(base: UnitResult, error: CorpusgateError) -> UnitResult:
@@ -105,12 +130,10 @@ def row_groups(unit: Unit, shard: ParquetShard) -> range:
     return range(len(shard.row_group_rows)) if unit.rows is None else unit.row_groups
 
 
-def _released(unit: Unit, shard: ParquetShard, base: UnitResult, context: Context) -> UnitResult:
+def _released(
+    unit: Unit, shard: ParquetShard, facts: pl.DataFrame, verdict: pl.DataFrame, context: Context
+) -> UnitResult:
     settings = context.settings
-    records = provenance(unit, shard, settings)
-    context.registers.match_ids(id_kinds(records.schema))
-    facts = context.judge.facts(records, context.duplicates)
-    verdict = context.judge.verdict(facts)
     columns = settings.released(shard.schema)
     secret = {name for name in columns if holds_text(shard.schema.field(name).type)}
     eligible = verdict["eligible"]
@@ -129,7 +152,7 @@ def _released(unit: Unit, shard: ParquetShard, base: UnitResult, context: Contex
             compression_level=settings.compression_level,
         )
         kept = int(eligible.sum())
-        if written != kept or verdict.height != records.height:
+        if written != kept or verdict.height != facts.height:
             what = f"{written} rows were written where {kept} were decided to be eligible"
             raise UnitError(unit.name, what, "report this: rows must never be lost")
         decisions = stage(context.audit, f"decisions/{unit.output}", OWNER_ONLY)
@@ -144,10 +167,10 @@ def _released(unit: Unit, shard: ParquetShard, base: UnitResult, context: Contex
         )
         write_frame(purged, purge_list)
         return replace(
-            base,
-            rows=records.height,
+            _blank(unit),
+            rows=facts.height,
             eligible=kept,
-            excluded=records.height - kept,
+            excluded=facts.height - kept,
             purge=purged.height,
             counts=_counts(facts, verdict),
             released=shards.publish(),

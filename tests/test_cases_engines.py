@@ -108,6 +108,11 @@ def judge_of(case: Case) -> Judge:
     return Judge.prepare(bound, registers_of(case))
 
 
+def facts_of(case: Case) -> pl.DataFrame:
+    judge = judge_of(case)
+    return judge.facts(judge.records(frame_of(case)))
+
+
 @cache
 def groups() -> list[Group]:
     """Derive each case's facts by its own registers; rules then read many facts at once."""
@@ -119,7 +124,7 @@ def groups() -> list[Group]:
         Group(
             judge_of(cases[0]),
             cases,
-            pl.concat(judge_of(case).facts(frame_of(case)) for case in cases),
+            pl.concat(facts_of(case) for case in cases),
         )
         for cases in alike.values()
     ]

@@ -53,11 +53,11 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, units: int, error: BaseException
 
     process, seen = local.process, []
 
-    def short(unit, key, context):
-        seen.append(unit)
+    def short(group, keys, context):
+        seen.append(group)
         if len(seen) > units:
             raise error
-        return process(unit, key, context)
+        return process(group, keys, context)
 
     monkeypatch.setattr(local, "process", short)
 
@@ -210,10 +210,10 @@ def test_no_stale_file_stands_while_a_changed_run_is_under_way(full, monkeypatch
     full.run()
     process, seen = local.process, []
 
-    def looking(unit, key, context):
+    def looking(units, keys, context):
         seen.append(set(tree(full.out / "eligible")))
         assert not (full.out / "manifest.json").exists()
-        return process(unit, key, context)
+        return process(units, keys, context)
 
     monkeypatch.setattr(local, "process", looking)
     gone = {**REGISTERS["deletions"][0], "subject_id": "u-plain"}

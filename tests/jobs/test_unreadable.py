@@ -192,9 +192,9 @@ def test_a_shard_that_vanishes_while_the_run_goes_on(workshop: Workshop, monkeyp
     lost = workshop.shard("lost.parquet")
     process = local.process
 
-    def late(unit, key, context):
+    def late(units, keys, context):
         lost.unlink(missing_ok=True)
-        return process(unit, key, context)
+        return process(units, keys, context)
 
     monkeypatch.setattr(local, "process", late)
     summary = workshop.run()

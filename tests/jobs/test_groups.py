@@ -1,0 +1,60 @@
+"""Which units are decided together changes no byte, and no unit's fate another's."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+from runs.workshop import Workshop, stable
+from runs.world import table
+
+
+@pytest.fixture
+def many(workshop: Workshop) -> Workshop:
+    """Shards of several shapes, one of them unreadable, two with the same ids."""
+    for index in range(7):
+        workshop.shard(f"{index}.parquet")
+    twin = table("0.parquet")
+    workshop.write("twin.parquet", twin)
+    coded = table("coded.parquet")
+    place = coded.schema.get_field_index("source")
+    workshop.write(
+        "coded.parquet", coded.set_column(place, "source", coded["source"].dictionary_encode())
+    )
+    workshop.write("empty.parquet", twin.slice(0, 0))
+    workshop.write("broken.parquet", b"PAR1 and no more")
+    cut = workshop.shard("cut.parquet")
+    data = bytearray(cut.read_bytes())
+    data[40:400] = bytes(360)  # the footer is whole, the pages are not
+    cut.write_bytes(data)
+    return workshop
+
+
+def test_groups_of_any_size_give_the_same_bytes(many, monkeypatch):
+    from corpusgate.jobs import local
+
+    process, outputs, sizes = local.process, [], []
+    for rows, files in ((0, 1), (10**9, 3), (10**9, 10**9)):
+        monkeypatch.setattr(local, "_GROUP_ROWS", rows)
+        monkeypatch.setattr(local, "_GROUP_FILES", files)
+        monkeypatch.setattr(local, "_GROUPS_EACH", 1)
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                local,
+                "process",
+                lambda group, *rest: sizes.append(len(group)) or process(group, *rest),
+            )
+            summary = many.run(fresh=True)
+        assert sorted(summary.unreadable) == ["broken.parquet", "cut.parquet"]
+        outputs.append(stable(many.out))
+    assert {1, 3} <= set(sizes)
+    assert max(sizes) > 3
+    assert outputs[0] == outputs[1] == outputs[2]
+
+
+def test_ids_of_two_types_meet_in_one_group(workshop):
+    for name, ids in (("text.parquet", ["1", "2"]), ("numbers.parquet", [3, 4])):
+        rows = table(name, ["web", "web"])
+        place = rows.schema.get_field_index("id")
+        workshop.write(name, rows.set_column(place, "id", pa.array(ids)))
+    summary = workshop.run({"registers": {"deletions": {"empty": True}}})
+    assert summary.eligible == 4
