@@ -78,7 +78,8 @@ def spliced(text: str, changes: Sequence[tuple[int, int, str]]) -> str:
     >>> print(spliced('{"a" :"\\u00e9\\/ bob"}', [(6, 20, "é/ <é>")]))
     {"a" :"\u00e9\/ <\u00e9>"}
     """
-    pieces, at = [], 0
+    pieces: list[str] = []
+    at = 0
     ascii_only = text.isascii()
     for start, end, new in changes:
         raw = text[start + 1 : end - 1]
@@ -191,7 +192,8 @@ def _rewritten(raw: str, new: str, *, ascii_only: bool) -> str:
     old = _read(raw)
     head = _common(old, new)
     tail = _common(old[head:][::-1], new[head:][::-1])
-    start, end, written = head, len(raw) - tail, {}
+    written: dict[str, str] = {}
+    start, end = head, len(raw) - tail
     if "\\" in raw:
         start, end, written = _units(raw, head, len(old) - tail)
     middle = new[head : len(new) - tail]
@@ -199,7 +201,11 @@ def _rewritten(raw: str, new: str, *, ascii_only: bool) -> str:
         # Python would escape DEL, which is ASCII and no control character to JSON.
         escape = ascii_only and character > "\x7f"
         written[character] = json.dumps(character, ensure_ascii=escape)[1:-1]
-    text = raw[:start] + middle.translate(str.maketrans(written)) + raw[end:]
+    text = (
+        raw[:start]
+        + middle.translate({ord(one): unit for one, unit in written.items()})
+        + raw[end:]
+    )
     if _read(text) != new:
         # Two halves of surrogate pairs have met where what stood between them is gone.
         return json.dumps(new, ensure_ascii=ascii_only)[1:-1]

@@ -105,7 +105,9 @@ def storage(kind: pa.DataType) -> pa.DataType:
     >>> storage(pa.json_()), storage(pa.int8())
     (DataType(string), DataType(int8))
     """
-    return kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
+    while isinstance(kind, pa.BaseExtensionType):
+        kind = kind.storage_type
+    return kind
 
 
 def holds_text(kind: pa.DataType) -> bool:
