@@ -1,6 +1,7 @@
 """A corpus for measuring: records with provenance and about 1 KB of text each, and registers.
 
-Deterministic. A third of the records is eligible under the built-in policy.
+Deterministic. A third of the records is eligible under the built-in policy. A larger corpus has
+more shards, not larger ones, of the same people.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 SHARDS = 24
+RECORDS = 2_000_000
 ROW_GROUP = 16_384
 LEVEL = 3
 
@@ -31,22 +33,24 @@ def build(folder: Path, records: int) -> Path:
     if done.exists():
         return done
     rng = np.random.default_rng(7)
-    organisations, users = max(100, records // 100), max(200, records // 20)
+    known = min(records, RECORDS)
+    organisations, users = max(100, known // 100), max(200, known // 20)
     soup = _soup(rng)
-    each = records // SHARDS
+    shards = SHARDS * max(1, records // RECORDS)
+    each = records // shards
     (folder / "corpus").mkdir(parents=True, exist_ok=True)
-    for shard in range(SHARDS):
+    for shard in range(shards):
         table = _shard(rng, soup, shard, each, (organisations, users))
         pq.write_table(
             table,
-            folder / "corpus" / f"part-{shard:02d}.parquet",
+            folder / "corpus" / f"part-{shard:03d}.parquet",
             compression="zstd",
             compression_level=LEVEL,
             row_group_size=ROW_GROUP,
             use_dictionary=["source", "org", "endpoint", "model", "part"],
             write_statistics=["created_at"],
         )
-    _registers(rng, folder / "registers", records, organisations, users)
+    _registers(rng, folder / "registers", known, organisations, users)
     done.write_text(_JOB, encoding="utf-8")
     return done
 

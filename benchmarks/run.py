@@ -27,7 +27,6 @@ import real
 
 HERE = Path(__file__).parent
 WORK = HERE.parent / "build" / "bench"
-RECORDS = 2_000_000
 THREADS = 2
 
 
@@ -48,7 +47,7 @@ def main() -> None:
     parser.add_argument("cases", nargs="*", default=list(CASES), metavar="CASE")
     parser.add_argument("--data", default=os.environ.get("CORPUSGATE_DATA"))
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--records", type=int, default=RECORDS)
+    parser.add_argument("--records", type=int, default=generate.RECORDS)
     parser.add_argument("--write", action="store_true", help="write benchmarks/RESULTS.md")
     options = parser.parse_args()
     unknown = set(options.cases) - CASES.keys()
