@@ -14,8 +14,8 @@ from presidio_analyzer import Pattern
 
 from .anchored import AnchoredPattern, AnchoredRecognizer, after
 
-_LEFT: Final = r"(?<![\w.+])(?<!\w[.,/-])(?<![0-9][^\w\n])"
-_RIGHT: Final = r"(?![\w])(?![.,/-]\w)(?![^\w\n][0-9]{4})"
+_LEFT: Final = r"(?<![\w.+])(?<!\w[.,/-])(?<![0-9a-f]{4}[^\w\n])(?<![0-9][^\w\n])"
+_RIGHT: Final = r"(?![\w])(?![.,/-]\w)(?![^\w\n][0-9a-f]{4}\b)"
 # Visa; Mastercard; American Express; Diners Club; JCB; Discover; UnionPay; Maestro.
 _COMMON: Final = re.compile(
     r"4[0-9]{15}"
@@ -29,7 +29,7 @@ _COMMON: Final = re.compile(
 )
 # Any range that is a payment card's at all; JCB's 15 digits, Visa's 13 and 19, Maestro's.
 _ANY: Final = re.compile(
-    r"(?:(?:4|5[0-8]|6[0-9]|2[2-7]|3[0-9]|81)[0-9]{10,17}|(?:1800|2131)[0-9]{11}|1[0-9]{14})"
+    r"(?=[0-9]{12,19}\Z)(?:(?:4|5[0-8]|6|2[2-7]|3|81)[0-9]*|(?:1800|2131)[0-9]{11}|1[0-9]{14})"
 )
 _SPACE: Final = r"[^\S\r\n\t]"
 _DASH: Final = r"[^\w\s!\"#$%&'()*+,/:;<=>?@\[\\\]^`{|}~]"

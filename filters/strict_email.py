@@ -31,7 +31,7 @@ _INSIDE: Final = frozenset(
 )
 _SCALED_IMAGE: Final = re.compile(r"[0-9](?:\.[0-9])?x\.")
 _LOGINS: Final = frozenset(("git", "hg", "svn"))
-_MAX_LOCAL, _MAX_DOMAIN, _MAX_LABEL = 64, 253, 63
+_MAX_LOCAL, _MAX_PATH, _MAX_LABEL = 64, 253, 63  # RFC 5321, 4.5.3.1; RFC 1035, 2.3.4
 
 
 @cache
@@ -68,13 +68,21 @@ class StrictEmailRecognizer(AnchoredRecognizer):
         """Say whether no mail can go there."""
         local, _, domain = pattern_text.rpartition("@")
         labels = domain.split(".")
-        if len(local) > _MAX_LOCAL or len(domain) > _MAX_DOMAIN:
+        if len(local) > _MAX_LOCAL or len(local) + len(_written(domain)) > _MAX_PATH:
             return True
         if local.lower() in _LOGINS or _SCALED_IMAGE.match(domain):
             return True
-        if any(len(label) > _MAX_LABEL for label in labels):
+        if any(len(_written(label)) > _MAX_LABEL for label in labels):
             return True
         return not _exists(labels[-1].lower()) and pattern_text.isascii()
+
+
+def _written(domain: str) -> str:
+    """Give a domain as name servers know it, in ASCII (RFC 3492)."""
+    labels = domain.split(".")
+    return ".".join(
+        label if label.isascii() else "xn--" + label.encode("punycode").decode() for label in labels
+    )
 
 
 def _exists(label: str) -> bool:

@@ -19,7 +19,8 @@ _V4: Final = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
 _FOUR: Final = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
 _PREFIX: Final = r"(?:/(?:3[0-2]|[12]?[0-9])(?![\w.]))?"
 _LEFT: Final = (
-    r"(?<![\w.])(?<![a-z]-)(?<!\d,)"
+    # Not behind a letter and a hyphen, nor behind a decimal number, as in the paths of drawings.
+    r"(?<![\w.])(?<![a-z]-)(?<!\d,)(?<![^\d.]\d{0,4}\.\d{1,4}[ ,-])"
     r"(?<!(?:\bver|version|release|\brev|revision|build|[=<>~^!]=|[~^]|~>|[<>]|chrome/|opr/)"
     r"[\"'\s:=(]{0,4})"
 )
@@ -33,10 +34,11 @@ class StrictIpRecognizer(AnchoredRecognizer):
 
     ENTITY: ClassVar[str] = "IP_ADDRESS"
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
-        # Four small numbers are a version or a section; one number past 30 makes them an address.
+        # Four small numbers are a version or a section. A number past 30 makes them an address,
+        # unless the first two are of one digit: 5.0.71.32 is a version more often.
         AnchoredPattern(
             "IPv4",
-            rf"{_LEFT}(?=[0-9.]{{0,12}}(?:[4-9][0-9]|3[1-9]|[12][0-9][0-9])){_V4}{_PREFIX}{_RIGHT}",
+            rf"{_LEFT}(?![0-9]\.[0-9]\.)(?=[0-9.]{{0,12}}(?:[4-9][0-9]|3[1-9]|[12][0-9][0-9])){_V4}{_PREFIX}{_RIGHT}",
             0.6,
             _FOUR,
         ),
@@ -69,6 +71,8 @@ class StrictIpRecognizer(AnchoredRecognizer):
         if isinstance(address, ipaddress.IPv6Address):
             address = address.ipv4_mapped or address
         if isinstance(address, ipaddress.IPv4Address) and address.packed[0] in {0, 255}:
+            return True
+        if isinstance(address, ipaddress.IPv4Address) and address.is_reserved:
             return True
         return address.is_unspecified or address.is_loopback or address.is_multicast
 

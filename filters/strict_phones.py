@@ -20,14 +20,19 @@ from .anchored import AnchoredPattern, AnchoredRecognizer, after
 
 # A space, a full stop, a hyphen; also their kin outside ASCII.
 _SEP: Final = r"[^\w\t\r\n\f\v!\"#$%&'()*+,:;<=>?@\[\\\]^`{|}~/]"
+_SPACE: Final = r"[^\S\t\r\n\f\v]"
+_HARD: Final = rf"(?!\s)(?:{_SEP}|/)"
 _EXT: Final = r"(?:\s{0,2}(?:x|ext\.?|extension)\s{0,2}\d{1,6})?"
 _LEFT: Final = r"(?<![\w+])(?<![\w+)][.,:/-])"
 _RIGHT: Final = r"(?!\w)(?![.,:/-]\d)(?![^\w\r\n]\d{3})"
 _DAY: Final = re.compile(
-    r"(?:(?:19|20)\d\d\D(?:0?[1-9]|1[0-2])\D(?:0?[1-9]|[12]\d|3[01])"
-    r"|(?:0?[1-9]|[12]\d|3[01])\D(?:0?[1-9]|[12]\d|3[01])\D(?:19|20)?\d\d)(?:\D.*)?"
+    r"(?:19|20)\d\d\D(?:0?[1-9]|1[0-2])\D(?:0?[1-9]|[12]\d|3[01])(?:\D.*)?"
+    r"|(?:0?[1-9]|[12]\d|3[01])\D(?:0?[1-9]|[12]\d|3[01])\D(?:19|20)?\d\d"
 )
-_NEITHER: Final = re.compile(r"\d{3}-\d{2}-\d{4}|\d{5}-\d{4}|\d{4}\D\d{4}\D\d{4}\D\d{4}")
+# Years, decimals, code points, social security numbers, postal codes, cards.
+_NEITHER: Final = re.compile(
+    r"(?:19|20)\d\d\D(?:19|20)\d\d|\d+\.\d+|0\d{3} \d{4}|\d{3}-\d{2}-\d{4}|\d{5}-\d{4}|\d{4}\D\d{4}\D\d{4}\D\d{4}"
+)
 _EXTENSION: Final = re.compile(r"\s*(?:x|ext\.?|extension)\s*\d+$", re.IGNORECASE)
 _MIN, _MAX = 7, 15
 _MIN_KINDS: Final = 3
@@ -38,20 +43,18 @@ def _digits(text: str) -> str:
 
 
 @lru_cache(maxsize=1 << 16)
-def _is_international(text: str) -> bool:
+def _is_international(text: str, *, possible: bool) -> bool:
     """Say whether a text that starts with `+` is a number some country has.
 
-    Numbers in groups that only have the right length count too: new ranges, and ranges for films,
-    are valid nowhere.
+    Where `possible`, the right length is enough: new ranges, and those for films, are valid nowhere.
     """
     try:
         number = phonenumbers.parse(text)
     except phonenumbers.NumberParseException:
         return False
-    grouped = len(re.findall(r"\d+", text)) > 2
-    return phonenumbers.is_valid_number(number) or (
-        grouped and phonenumbers.is_possible_number(number)
-    )
+    if possible and phonenumbers.is_possible_number(number):
+        return True
+    return phonenumbers.is_valid_number(number)
 
 
 @cache
@@ -96,6 +99,8 @@ def _is_something_else(text: str) -> bool:
     """Say whether it is a date, an IP address, a social security number, a postal code, a card."""
     if _DAY.fullmatch(text) or _NEITHER.fullmatch(text):
         return True
+    if "." in text and re.search(r"[\s-]", text) and "(" not in text:
+        return True
     try:
         ipaddress.IPv4Address(text)
     except ValueError:
@@ -130,8 +135,8 @@ class InternationalPhoneRecognizer(AnchoredRecognizer):
         """Ask whether the country has such numbers."""
         text = _EXTENSION.sub("", pattern_text)
         if text.startswith("00"):
-            text = "+" + text[2:]
-        return not _is_international(text)
+            return not _is_international("+" + text[2:], possible=False)
+        return not _is_international(text, possible=len(re.findall(r"\d+", text)) > 2)
 
 
 class NorthAmericanPhoneRecognizer(AnchoredRecognizer):
@@ -141,15 +146,25 @@ class NorthAmericanPhoneRecognizer(AnchoredRecognizer):
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
         Pattern(
             "3-3-4",
-            rf"(?<![\w+])(?<![\w)][.,-])(?<!\d[ /])(?:1{_SEP})?(?:\([2-9]\d\d\){_SEP}{{0,2}}|[2-9]\d\d(?:{_SEP}|/))"
-            rf"[2-9]\d\d{_SEP}\d{{4}}{_EXT}(?!\w)(?![.,-]\d)(?!{_SEP}\d{{3,4}}(?!\d))",
+            rf"(?<![\w+])(?<![\w)][.,-])(?:1{_SEP})?"
+            rf"(?:\([2-9]\d\d\){_SEP}{{0,2}}[2-9]\d\d{_SEP}|[2-9]\d\d{_HARD}[2-9]\d\d{_HARD})\d{{4}}"
+            rf"{_EXT}(?!\w)(?![.,-]\d)",
             0.7,
+        ),
+        Pattern(
+            "3 3 4",
+            rf"(?<![\w+])(?<![\w)][.,-])(?<!\d[ /])(?:1{_SEP})?"
+            rf"[2-9]\d\d{_SPACE}[2-9]\d\d{_SEP}\d{{4}}"
+            rf"{_EXT}(?!\w)(?![.,-]\d)(?!{_SEP}\d{{3,4}}(?!\d))",
+            0.6,
         ),
     )
 
     def invalidate_result(self, pattern_text: str) -> bool:
         """Ask for the area code where only spaces stand between the groups."""
         text = _EXTENSION.sub("", pattern_text)
+        if _is_something_else(text):
+            return True
         return not re.search(r"[^\d\s]", text) and not _is_north_american(_digits(text))
 
 
@@ -187,9 +202,10 @@ _DEVICE: Final = (
     r"|cell ?phone|cellular|handy|fax|whats ?app|pager|hot ?line|help ?line|land ?line|ph)"
 )
 _ACT: Final = (
-    r"(?:call(?:s|ed|ing)?|cell|dial(?:ed|ing)?|ring|text(?:ed|ing)?|sms|messages? to|reach(?:ed)?"
-    r"|contact(?:ed)?|answering(?: at)?|desk|office|direct|registered)"
+    r"(?:call(?:s|ed|ing)?|dial(?:ed|ing)?|ring (?:me|us|him|her|them)|text(?:ed|ing)?|sms|messages? to|reach(?:ed)?"
+    r"|contact(?:ed)?|answering(?: at)?|registered)"
 )
+_PLACE: Final = r"(?:office|desk|direct|home|work|cell)[^\w\n]{1,5}"
 
 
 class ToldPhoneRecognizer(AnchoredRecognizer):
@@ -199,13 +215,13 @@ class ToldPhoneRecognizer(AnchoredRecognizer):
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
         after(
             "told, in groups",
-            rf"\b(?:{_DEVICE}|{_ACT})\b{_GAP}",
-            rf"(?<![\w.])(?<!\w-)\(?\d{{2,5}}\)?(?:{_SEP}{{1,2}}|/|(?<=\)))\d{{2,8}}(?:{_SEP}\d{{2,8}}){{0,5}}{_EXT}(?!\w)(?![.,:/]\d)",
+            rf"\b(?:(?:{_DEVICE}|{_ACT})\b{_GAP}|{_PLACE})",
+            rf"(?<![\w.+])(?<!\w-)(?:\(\d{{2,5}}\){_SEP}{{0,2}}|\d{{2,5}}(?:{_SEP}{{1,2}}|/))\d{{2,8}}(?:{_SEP}\d{{2,8}}){{0,5}}{_EXT}(?!\w)(?![.,:/]\d)",
             0.6,
         ),
         after(
             "told, in one piece",
-            rf"\b{_DEVICE}\b[^\d]{{0,15}}",
+            rf"\b(?:{_DEVICE}\b[^\d]{{0,15}}|{_PLACE}(?<=[:.].?))",
             rf"(?<![\w.])\d{{9,12}}{_EXT}(?!\w)(?![.,:/-]\d)",
             0.5,
         ),
