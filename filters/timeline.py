@@ -24,6 +24,37 @@ NEVER: Final = int(np.iinfo(np.int64).min)
 
 
 @dataclass(frozen=True)
+class Rows:
+    """What of some records the registers are asked about.
+
+    `at` is the submission, NEVER where unknown; `keys` has, for each column that holds subjects,
+    every row's key, NO_KEY where no register names it.
+    """
+
+    at: Integers
+    surface: pl.Series
+    keys: dict[str, Integers]
+
+    @property
+    def timed(self) -> Flags:
+        """Say where the submission time is known."""
+        known: Flags = self.at != NEVER
+        return known
+
+    def __len__(self) -> int:
+        """Count the records."""
+        return len(self.at)
+
+
+@dataclass(frozen=True)
+class Events:
+    """One register's events of one subject kind: `frame` has `key`, a number below `keys`."""
+
+    frame: pl.DataFrame
+    keys: int
+
+
+@dataclass(frozen=True)
 class Timeline:
     """Events sorted by key, then by instant: those of key `k` are `starts[k]:starts[k + 1]`.
 
@@ -86,6 +117,12 @@ def earliest(events: pl.DataFrame, keys: int, never: int) -> Integers:
 def instants(times: pl.Series) -> Integers:
     """Give times as microseconds, NEVER where unknown."""
     return times.to_physical().fill_null(NEVER).to_numpy()
+
+
+def flagged(values: Flags | Integers, unknown: Flags) -> pl.Series:
+    """Make a column of values that are NULL where unknown."""
+    series = pl.Series(values)
+    return series.set(pl.Series(unknown), None) if unknown.any() else series
 
 
 def _extreme(pick: Any, never: int, events: pl.DataFrame, keys: int) -> Integers:  # noqa: ANN401
