@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Final, Literal
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from .document import Document, suggest
@@ -186,12 +189,13 @@ def _configuration_faults(given: dict[str, Any], where: str) -> Iterator[Fault]:
 
 
 def _presidio_configuration(engine: str) -> dict[str, Any]:
-    """Read the configuration that Presidio ships for an engine."""
-    from importlib.resources import files
+    """Read the configuration that Presidio ships for an engine.
 
-    import yaml
-
-    text = files("presidio_analyzer").joinpath("conf", f"{engine}.yaml").read_text("utf-8")
+    By its path: importing Presidio would load spaCy, and checking a job should not take seconds.
+    """
+    found = find_spec("presidio_analyzer")
+    folder = Path(next(iter(found.submodule_search_locations or ()))) if found else Path()
+    text = (folder / "conf" / f"{engine}.yaml").read_text("utf-8")
     return dict(yaml.safe_load(text)["ner_model_configuration"])
 
 
