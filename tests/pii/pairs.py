@@ -25,9 +25,13 @@ class Pair:
         texts = list(texts)
         return union([reference.find(texts) for reference in self.references])
 
-    def differences(self, texts: Sequence[str | None], first: int = 0) -> list[str]:
-        """Describe the rows on which the two differ."""
-        return differences(ours(self.scanner, texts), self.expected(texts), first)
+    def differences(
+        self, texts: Sequence[str | None], first: int = 0, expected: list[Row] | None = None
+    ) -> list[str]:
+        """Describe the rows on which the two differ; `expected` is what Presidio says, if known."""
+        if expected is None:
+            expected = self.expected(texts)
+        return differences(ours(self.scanner, texts), expected, first)
 
 
 def defaults(*languages: str, threshold: float = 0.4) -> Pair:
