@@ -114,6 +114,8 @@ WORDS: Final = (
     "it",
     "asked",
 )
+UNCOUNTED: Final = ("the", "of", "it", "is", "THE", ",", "-", "...", "!", "\u2026")
+"""Stop words and punctuation: Presidio skips them when it counts the words before a value."""
 
 
 @dataclass(frozen=True)
@@ -158,10 +160,22 @@ def sentence(rng: random.Random, values: Sequence[Value]) -> str:
     """Draw words, perhaps a context word, a value, and something odd on its either side."""
     value = rng.choice(values)
     words = rng.choices(WORDS, k=rng.randint(0, 6))
-    if value.context and rng.random() < 0.7:
-        words.insert(rng.randint(max(0, len(words) - 6), len(words)), rng.choice(value.context))
     before = rng.choice(EDGES) if rng.random() < 0.6 else " "
     after = rng.choice(EDGES) if rng.random() < 0.6 else " "
+    if value.context and rng.random() < 0.7:
+        word = rng.choice(value.context)
+        match rng.randint(0, 7):
+            case 0:  # words that do not count lie between: the context is far away
+                words = [word, *rng.choices(UNCOUNTED, k=rng.randint(5, 60))]
+            case 1:  # a word of the context is part of the value's own token
+                words.append(word.upper())
+                before = rng.choice(("", "", "-", "_", ":"))
+            case 2:  # or a part of another word
+                words.append(f"dis{word}ed")
+            case _:
+                words.insert(rng.randint(max(0, len(words) - 6), len(words)), word)
+    if rng.random() < 0.1:  # a token split at its colon makes uncounted words count
+        words.insert(rng.randint(0, len(words)), rng.choice(("_:the", "it:5", "card:7", "::")))
     tail = " ".join(rng.choices(WORDS, k=rng.randint(0, 3)))
     return " ".join(words) + before + twisted(rng, value.text) + after + tail
 
