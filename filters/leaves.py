@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from .json_text import Literal, literals, spliced
+from .json_text import Literals, literals, spliced
 from .nested import Bools, Ints, Steps, changed, reach
 from .paths import TextPath, storage
 
@@ -85,10 +85,10 @@ def leaves(column: pa.Array | pa.ChunkedArray, path: TextPath) -> Leaves:
     steps, kind = path.into(column.type)
     chunks = _chunks(column)
     parts = [reach(chunk, steps) for chunk in chunks]
-    firsts = accumulate((len(chunk) for chunk in chunks), initial=0)
-    rows = _joined([part.rows + first for part, first in zip(parts, firsts, strict=False)])
+    firsts = [0, *accumulate(len(chunk) for chunk in chunks)][: len(chunks)]
+    rows = _joined([part.rows + first for part, first in zip(parts, firsts, strict=True)])
     levels = [_joined([part.levels[at] for part in parts]) for at in range(steps.count(None))]
-    texts = pa.concat_arrays([part.texts() for part in parts] or [_texts([])])
+    texts = _concatenated([part.texts() for part in parts])
     ends = tuple(accumulate(len(part.rows) for part in parts))
     places = _Places.of(texts) if path.json or isinstance(kind, pa.JsonType) else None
     pointer, fixed = pa.nulls(len(texts), pa.string()), np.zeros(len(texts), bool)
@@ -139,70 +139,76 @@ class _Source:
 class _Places:
     """Strings some of which are JSON, and where the leaves stand in them.
 
-    `slots` says of each leaf in which string it is, `inside` whether it is a literal in it or the
-    string itself. `literals` has those that are inside, in order.
+    `slots` says of each leaf in which string it is, and `inside` which of `literals` it is, those
+    of all strings together; -1 where it is the string itself.
     """
 
     strings: pa.LargeStringArray
     slots: Ints
-    inside: Bools
-    literals: list[Literal]
+    inside: Ints
+    literals: Literals
 
     @classmethod
     def of(cls, strings: pa.LargeStringArray) -> _Places | None:
         """Look into the strings; None where none is JSON."""
+        counts = np.ones(len(strings), np.int64)
+        read = np.zeros(len(strings), bool)
+        every = Literals([], [], [], [], [])
         maybe = pc.indices_nonzero(pc.match_substring_regex(strings, _MAYBE_JSON))
-        read = ((slot, _literals(strings[slot])) for slot in maybe.to_pylist())
-        found = {slot: some for slot, some in read if some is not None}
-        if not found:
+        for slot in maybe.to_pylist():
+            found = _literals(strings[slot])
+            if found is not None:
+                counts[slot], read[slot] = len(found.texts), True
+                every.starts.extend(found.starts)
+                every.ends.extend(found.ends)
+                every.texts.extend(found.texts)
+                every.pointers.extend(found.pointers)
+                every.keys.extend(found.keys)
+        if not read.any():
             return None
-        counts, inside = np.ones(len(strings), np.int64), np.zeros(len(strings), bool)
-        slots = list(found)
-        counts[slots] = [len(some) for some in found.values()]
-        inside[slots] = True
-        every = np.repeat(np.arange(len(strings), dtype=np.int64), counts)
-        return cls(strings, every, inside[every], [one for some in found.values() for one in some])
+        slots = np.repeat(np.arange(len(strings), dtype=np.int64), counts)
+        inside = np.full(len(slots), -1)
+        inside[read[slots]] = np.arange(len(every.texts))
+        return cls(strings, slots, inside, every)
 
     def texts(self) -> pa.LargeStringArray:
         """Give the leaves."""
-        decoded = _texts([one.text for one in self.literals])
-        if self.inside.all():
+        decoded = _texts(self.literals.texts)
+        if len(decoded) == len(self.slots):
             return decoded
-        both = pa.concat_arrays([self.strings, decoded])
-        place = np.cumsum(self.inside) - 1 + len(self.strings)
-        return both.take(pa.array(np.where(self.inside, place, self.slots)))
+        both = pa.concat_arrays([decoded, self.strings])
+        return both.take(
+            pa.array(np.where(self.inside < 0, self.slots + len(decoded), self.inside))
+        )
 
     def pointers(self) -> pa.StringArray:
         """Give the JSON pointer of each leaf, NULL for strings themselves."""
-        pointers = pa.array([one.pointer for one in self.literals], pa.string())
-        place = np.cumsum(self.inside) - 1
-        return pointers.take(pa.array(place, mask=~self.inside))
+        pointers = pa.array(self.literals.pointers, pa.string())
+        return pointers.take(pa.array(self.inside, mask=self.inside < 0))
 
     def keys(self) -> Bools:
         """Say which leaves are keys."""
-        keys = np.zeros(len(self.slots), bool)
-        keys[self.inside] = [one.key for one in self.literals]
-        return keys
+        return np.array([*self.literals.keys, False])[self.inside]
 
     def spliced(self, which: Ints, texts: pa.LargeStringArray) -> tuple[Ints, pa.LargeStringArray]:
         """Turn changed leaves into changed strings."""
-        slots, begins = np.unique(self.slots[which], return_index=True)
-        place = np.cumsum(self.inside) - 1
-        strings = []
-        for slot, some in zip(
-            slots.tolist(), np.split(np.arange(len(which)), begins[1:]), strict=True
+        changes: dict[int, list[tuple[int, int, str]]] = {}
+        whole: dict[int, str] = {}
+        for slot, inside, text in zip(
+            self.slots[which].tolist(), self.inside[which].tolist(), texts.to_pylist(), strict=True
         ):
-            fresh = [texts[at].as_py() for at in some.tolist()]
-            if self.inside[which[some[0]]]:
-                old = [self.literals[at] for at in place[which[some]].tolist()]
-                changes = [(one.start, one.end, new) for one, new in zip(old, fresh, strict=True)]
-                strings.append(spliced(self.strings[slot].as_py(), changes))
+            if inside < 0:
+                whole[slot] = text
             else:
-                strings += fresh
-        return slots, _texts(strings)
+                place = self.literals.starts[inside], self.literals.ends[inside]
+                changes.setdefault(slot, []).append((*place, text))
+        for slot, some in changes.items():
+            whole[slot] = spliced(self.strings[slot].as_py(), some)
+        slots = sorted(whole)
+        return np.array(slots, np.int64), _texts([whole[slot] for slot in slots])
 
 
-def _literals(string: pa.LargeStringScalar) -> list[Literal] | None:
+def _literals(string: pa.LargeStringScalar) -> Literals | None:
     try:
         return literals(string.as_py())
     except UnicodeDecodeError:
@@ -217,8 +223,13 @@ def _texts(strings: list[str]) -> pa.LargeStringArray:
     return pa.array(strings, pa.large_string())
 
 
+def _concatenated(parts: list[pa.LargeStringArray]) -> pa.LargeStringArray:
+    # Of one array alone, Arrow would make a copy.
+    return parts[0] if len(parts) == 1 else pa.concat_arrays([_texts([]), *parts])
+
+
 def _joined(parts: list[Ints]) -> Ints:
-    return np.concatenate([np.zeros(0, np.int64), *parts])
+    return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, np.int64), *parts])
 
 
 def _positions(levels: list[Ints], count: int) -> pa.ListArray:

@@ -64,10 +64,13 @@ def reach(array: pa.Array, steps: Steps) -> Reached:
         slots, marks = _present(array, slots, marks)
         if step is None:
             lists = _Lists.of(array)
-            counts = lists.sizes[slots]
-            within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-            slots = np.repeat(lists.starts[slots], counts) + within
+            starts, counts = lists.starts[slots], lists.sizes[slots]
+            begins = np.cumsum(counts) - counts
+            slots = np.arange(counts.sum())
+            within = slots - np.repeat(begins, counts)
             marks = [*(np.repeat(mark, counts) for mark in marks), within]
+            if (starts != begins).any():
+                slots = within + np.repeat(starts, counts)
             array = lists.values
         else:
             array = array.field(step)
@@ -248,7 +251,9 @@ def _narrowed(wide: pa.LargeStringArray, kind: pa.DataType) -> pa.Array:
 def _gathered(wide: pa.LargeStringArray, slots: Ints) -> pa.LargeStringArray:
     """Give the strings at these slots, none of them NULL, in buffers of their own size."""
     offsets = _offsets(wide)
-    starts, ends = offsets[:-1][slots], offsets[1:][slots]
+    starts, ends = offsets[:-1], offsets[1:]
+    if len(slots) < len(wide):
+        starts, ends = starts[slots], ends[slots]
     if len(slots) == 0 or (starts[1:] != ends[:-1]).any():
         return wide.take(pa.array(slots))
     first, last = int(starts[0]), int(ends[-1])

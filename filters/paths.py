@@ -94,6 +94,32 @@ def parse_path(text: str, names: list[str] | None = None) -> TextPath:
     return TextPath(text, root[0], tuple(steps), path != text or last in _JSON_NAMES)
 
 
+def text_paths(column: str, kind: pa.DataType) -> list[TextPath]:
+    """List the paths to all strings in a column.
+
+    >>> kind = pa.list_(pa.struct([("role", pa.string()), ("at", pa.int64())]))
+    >>> [path.text for path in text_paths("messages", kind)]
+    ['messages[].role']
+    """
+    return [parse_path(column + rest, [column]) for rest in _text_ends(storage(kind))]
+
+
+def _text_ends(kind: pa.DataType) -> Iterator[str]:
+    if pt.is_dictionary(kind):
+        kind = kind.value_type
+    if is_text(kind):
+        yield ""
+    elif pt.is_struct(kind):
+        for index in range(kind.num_fields):
+            field = kind.field(index)
+            yield from (f".{field.name}{rest}" for rest in _text_ends(storage(field.type)))
+    elif pt.is_map(kind):
+        for name, inner in (("key", kind.key_type), ("value", kind.item_type)):
+            yield from (f"[].{name}{rest}" for rest in _text_ends(storage(inner)))
+    elif _is_list(kind):
+        yield from (f"[]{rest}" for rest in _text_ends(storage(kind.value_type)))
+
+
 def is_text(kind: pa.DataType) -> bool:
     """Say whether a type holds character strings."""
     return bool(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind))

@@ -4,9 +4,23 @@ import json
 from time import process_time
 
 import pytest
-from corpusgate.filters.json_text import Literal, literals, spliced
+from corpusgate.filters.json_text import Literals, literals, spliced
 
 E_ACUTE = "\u00e9"
+
+
+def others(text: str, old: str, new: str) -> list[tuple[int, int, str]]:
+    """Give the changes that put `new` in place of `old` in every value."""
+    found = literals(text) or Literals([], [], [], [], [])
+    return [
+        (start, end, said.replace(old, new))
+        for start, end, said, _, key in zip(*found, strict=True)
+        if not key
+    ]
+
+
+def values(text: str) -> list[str]:
+    return [said for _, _, said in others(text, "", "")]
 
 
 def holds_no_string(text: str) -> bool:
@@ -53,7 +67,9 @@ def holds_no_string(text: str) -> bool:
     ],
 )
 def test_strings_are_found_where_they_stand(text: str, expected: list[tuple[object, ...]]) -> None:
-    assert literals(text) == [Literal(*one) for one in expected]
+    found = literals(text)
+    assert found is not None
+    assert list(zip(*found, strict=True)) == expected
 
 
 @pytest.mark.parametrize(
@@ -111,7 +127,7 @@ def test_what_json_does_not_read_is_none(text: str) -> None:
         (f'["bob {E_ACUTE}"]', "bob", E_ACUTE, f'["{E_ACUTE} {E_ACUTE}"]'),
         ('["bob"]', "bob", E_ACUTE, r'["\u00e9"]'),
         ('["bob"]', "bob", "\U0001f600", r'["\ud83d\ude00"]'),
-        ('["bob"]', "bob", 'a"\\\n\x01\x7f', r'["a\"\\\n\u0001' + '\x7f"]'),
+        ('["bob"]', "bob", 'a"\\\n\x01\x7f', r'["a\"\\\n\u0001\u007f"]'),
         # A character that is written in two ways has none of its own.
         (r'["bob \/ / bob"]', "bob", "x", '["x / / x"]'),
         # Half a pair stays as it is, and becomes no whole.
@@ -119,23 +135,24 @@ def test_what_json_does_not_read_is_none(text: str) -> None:
         (r'["bob\ud83dbob"]', "bob", "x", r'["x\ud83dx"]'),
         (r'["\ud83dbob\ude00"]', "bob", "", r'["\ufffd\ufffd"]'),
         ('["bob"]', "bob", "", '[""]'),
+        (r'["\/bob' + '\x7fbob"]', "bob", "a\n", r'["\/a\n' + "\x7f" + r'a\n"]'),
         ('""', "", "bob", '"bob"'),
+        (r'["bob \u0022\u0041bob"]', "bob", '"A', r'["\u0022\u0041 \u0022\u0041\u0022\u0041"]'),
     ],
 )
 def test_only_the_change_is_written_anew(text: str, old: str, new: str, expected: str) -> None:
-    found = literals(text) or []
-    changed = [(one.start, one.end, one.text.replace(old, new)) for one in found if not one.key]
-    after = spliced(text, changed)
+    changes = others(text, old, new)
+    after = spliced(text, changes)
     assert after == expected
-    assert [one.text for one in literals(after) or [] if not one.key] == [it[2] for it in changed]
+    assert values(after) == [said for _, _, said in changes]
 
 
 def test_several_literals_are_changed_at_once() -> None:
     text = '{"a": "x", "b": ["y", "z"]}'
-    first, _, last = [one for one in literals(text) or [] if not one.key]
-    changes = [(one.start, one.end, new) for one, new in ((first, "longer"), (last, ""))]
+    first, second, third = others(text, "", "")
+    changes = [(*first[:2], "longer"), (*third[:2], "")]
     assert spliced(text, changes) == '{"a": "longer", "b": ["y", ""]}'
-    assert spliced(text, []) == text
+    assert spliced(text, [second]) == spliced(text, []) == text
 
 
 @pytest.mark.parametrize("deep", [128, 129, 100_000])
@@ -152,7 +169,8 @@ def test_pointers_cannot_outgrow_the_text() -> None:
 
 def test_a_huge_number_is_a_number() -> None:
     found = literals("[" + "9" * 1_000_000 + ',"a"]')
-    assert [one.text for one in found or []] == ["a"]
+    assert found is not None
+    assert found.texts == ["a"]
 
 
 @pytest.mark.parametrize("unit", ["x", r"\n", r"\u00e9", '","', "[", '":"'], ids=repr)
@@ -160,8 +178,7 @@ def test_time_grows_with_length_and_no_faster(unit: str) -> None:
     def seconds(count: int) -> float:
         text = f'{{"a":["bob{unit * count}bob"]}}'
         begun = process_time()
-        for one in (literals(text) or [])[:2]:
-            spliced(text, [(one.start, one.end, one.text.replace("bob", "<P>"))])
+        spliced(text, others(text, "bob", "<P>")[:1])
         return process_time() - begun
 
     short = min(seconds(20_000) for _ in range(3))

@@ -1,16 +1,23 @@
 """Leaves of a column, and the column with other leaves, against plain walks over Python lists."""
 
+import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pytest
+from corpusgate.filters.json_text import literals, spliced
 from corpusgate.filters.leaves import Leaves, leaves
-from corpusgate.filters.paths import parse_path
+from corpusgate.filters.paths import parse_path, storage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from properties.columns import columns, texts
 from properties.efforts import efforts
+from properties.json_texts import json_texts, nearly_json
+
+Json = Any
 
 
 def by_walking(value: Any, steps: tuple[str | None, ...]) -> Iterator[tuple[list[int], str]]:
@@ -111,6 +118,147 @@ def test_others_stand_where_they_were_put_and_nothing_else_moves(effort: setting
         # And back: what a dictionary has lost it may have back in another order.
         back = again.replaced(which, found.texts.take(pa.array(which)))
         assert back.to_pylist() == column.to_pylist()
-        assert "dictionary" in str(column.type) or back.equals(column)
+        strings = storage(path.into(column.type)[1])
+        assert pa.types.is_dictionary(strings) or back.equals(column)
+
+    check()
+
+
+class Pairs(list):
+    """A JSON object, its keys as often as they stand there."""
+
+
+def parsed(text: str) -> Json:
+    return json.loads(text, object_pairs_hook=Pairs)
+
+
+def strings_in(value: Json, pointer: str = "") -> Iterator[tuple[str, str, bool]]:
+    """Give the strings of a JSON value: what each says, its pointer, whether it is a key."""
+    if isinstance(value, Pairs):
+        for key, item in value:
+            name = said(key)
+            yield name, pointer, True
+            place = f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"
+            yield from strings_in(item, place)
+    elif isinstance(value, list):
+        for at, item in enumerate(value):
+            yield from strings_in(item, f"{pointer}/{at}")
+    elif isinstance(value, str):
+        yield said(value), pointer, False
+
+
+def said(text: str) -> str:
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
+
+
+def with_strings(value: Json, fresh: Iterator[str]) -> Json:
+    if isinstance(value, Pairs):
+        return Pairs([(next(fresh), with_strings(item, fresh)) for _, item in value])
+    if isinstance(value, list):
+        return [with_strings(item, fresh) for item in value]
+    return next(fresh) if isinstance(value, str) else value
+
+
+@efforts(fast=300, slow=5000)
+@pytest.mark.parametrize("drawn", [json_texts(), nearly_json()], ids=["json", "nearly"])
+def test_strings_of_json_are_what_a_walk_finds(
+    effort: settings, drawn: st.SearchStrategy[str]
+) -> None:
+    @effort
+    @given(drawn)
+    def check(text: str) -> None:
+        found = literals(text)
+        try:
+            value = parsed(text)
+        except ValueError:
+            value = None
+        if not isinstance(value, (list, str)):
+            assert found is None
+            return
+        assert found is not None
+        assert list(zip(found.texts, found.pointers, found.keys, strict=True)) == list(
+            strings_in(value)
+        )
+        for start, end, one in zip(found.starts, found.ends, found.texts, strict=True):
+            assert said(json.loads(text[start:end])) == one
+
+    check()
+
+
+@efforts(fast=300, slow=5000)
+def test_only_changed_literals_are_written_anew(effort: settings) -> None:
+    @effort
+    @given(json_texts(), st.data())
+    def check(text: str, data: st.DataObject) -> None:
+        found = literals(text)
+        assert found is not None
+        expected, changes, kept, at = list(found.texts), [], "", 0
+        for number, (start, end) in enumerate(zip(found.starts, found.ends, strict=True)):
+            if data.draw(st.booleans()):
+                old = found.texts[number]
+                one, other = sorted(data.draw(st.tuples(*[st.integers(0, len(old))] * 2)))
+                expected[number] = old[:one] + data.draw(texts) + old[other:]
+                changes.append((start, end, expected[number]))
+                kept += re.escape(text[at:start]) + r'"(?:[^"\\]|\\.)*"'
+                at = end
+        after = spliced(text, changes)
+        assert re.fullmatch(kept + re.escape(text[at:]), after)
+        again = literals(after)
+        assert again is not None
+        assert again.texts == expected
+        others = iter(expected)
+        assert [one for one, _, _ in strings_in(parsed(after))] == [
+            one for one, _, _ in strings_in(with_strings(parsed(text), others))
+        ]
+
+    check()
+
+
+@efforts(fast=150, slow=2000)
+def test_leaves_in_json_are_put_back_where_they_were(effort: settings) -> None:
+    lists = st.none() | st.lists(st.none() | json_texts() | nearly_json() | texts, max_size=3)
+    path = parse_path("calls[].function.arguments")
+
+    def writable(row: list[str | None] | None) -> bool:
+        return "\ufffd" not in said("".join(one or "" for one in row or []))
+
+    @effort
+    @given(st.lists(lists.filter(writable), max_size=4), st.data())
+    def check(rows: list[list[str | None] | None], data: st.DataObject) -> None:
+        function = pa.struct({"name": pa.string(), "arguments": pa.string()})
+        column = pa.array(
+            [
+                row and [{"function": {"name": "f", "arguments": one}} for one in row]
+                for row in rows
+            ],
+            pa.list_(pa.struct({"function": function})),
+        )
+        found = leaves(column, path)
+        expected = []
+        for row, value in enumerate(rows):
+            for at, one in enumerate(value or []):
+                inside = None if one is None else literals(one)
+                if inside is not None:
+                    strings = zip(inside.texts, inside.pointers, inside.keys, strict=True)
+                    expected += [(row, [at], *string) for string in strings]
+                elif one is not None:
+                    expected.append((row, [at], one, None, False))
+        columns = found.rows, found.index, found.texts, found.pointer, found.fixed
+        assert list(zip(*(column.tolist() for column in columns), strict=True)) == expected
+        which = [at for at in np.flatnonzero(~found.fixed).tolist() if data.draw(st.booleans())]
+        fresh = [f"{found.texts[at].as_py()}{data.draw(texts)}x" for at in which]
+        after = found.replaced(np.array(which, np.int64), pa.array(fresh, pa.large_string()))
+        after.validate(full=True)
+        again = leaves(after, path)
+        wanted = found.texts.to_pylist()
+        for at, one in zip(which, fresh, strict=True):
+            wanted[at] = one
+        # A plain text that only now is JSON would be read as such.
+        plain = [
+            one for one, pointer in zip(wanted, found.pointer, strict=True) if not pointer.is_valid
+        ]
+        if all(literals(one) is None for one in plain):
+            assert again.texts.to_pylist() == wanted
+            assert again.pointer.equals(found.pointer)
 
     check()
