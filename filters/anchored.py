@@ -52,10 +52,10 @@ def after(name: str, lead: str, value: str, score: float, anchor: str = "") -> A
 
 
 class AnchoredRecognizer(PatternRecognizer):
-    """A recogniser that is its class: entity, patterns and flags are declared, not passed.
+    r"""A recogniser that is its class: entity, patterns and flags are declared, not passed.
 
     Within REACH characters of an anchor's end, to both sides, stands all that decides. No pattern
-    uses `^`, `$`, `\\A` or `\\Z`; where the end of a text matters, a lookaround tells it.
+    uses `^`, `$`, `\A` or `\Z`; where the end of a text matters, a lookaround tells it.
     """
 
     ENTITY: ClassVar[str]

@@ -2,7 +2,7 @@
 
 | entity | what is found |
 | --- | --- |
-| `PRIVATE_KEY` | PEM and PGP blocks from BEGIN to END, or as far as an unfinished one goes; age keys |
+| `PRIVATE_KEY` | PEM and PGP blocks, BEGIN to END or as far as it goes; age, PuTTY, WireGuard |
 | `JSON_WEB_TOKEN` | three or five base64url parts; the first decodes to JSON with `alg` |
 | `API_KEY` | keys and tokens of services, by their published prefixes (`secret_keys.py`) |
 | `URL_PASSWORD` | the password in `scheme://user:password@host`, not the user, not the host |
@@ -22,7 +22,8 @@ from typing import ClassVar, Final
 from presidio_analyzer import Pattern, PatternRecognizer
 
 from .anchored import CASED, AnchoredPattern, AnchoredRecognizer, after
-from .secret_keys import API_KEYS, is_placeholder, plausible
+from .secret_checks import is_placeholder, plausible
+from .secret_keys import API_KEYS, is_key
 
 # What may stand between the lines of a block: line ends, also escaped ones, quotes and
 # concatenation of source code, comment signs, indentation.
@@ -33,7 +34,7 @@ _MIN_BODY: Final = 40
 
 
 class PrivateKeyRecognizer(AnchoredRecognizer):
-    """Private keys: PEM (RFC 7468), OpenSSH, PGP (RFC 9580), PuTTY, age (age-encryption.org/v1)."""
+    """Private keys: PEM (RFC 7468), OpenSSH, PGP (RFC 9580), PuTTY, age, WireGuard."""
 
     ENTITY: ClassVar[str] = "PRIVATE_KEY"
     CASE: ClassVar[int] = CASED
@@ -48,6 +49,12 @@ class PrivateKeyRecognizer(AnchoredRecognizer):
             0.9,
             _BEGIN,
         ),
+        after(
+            "WireGuard",
+            r"\b(?:PrivateKey|PresharedKey)\s{0,3}=\s{0,3}",
+            r"[A-Za-z0-9+/]{43}=",
+            0.9,
+        ),
         Pattern("age", r"\bAGE-SECRET-KEY-1[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58}\b", 0.9),
         AnchoredPattern(
             "PuTTY",
@@ -59,7 +66,7 @@ class PrivateKeyRecognizer(AnchoredRecognizer):
 
     def invalidate_result(self, pattern_text: str) -> bool:
         """Say whether nothing like a key stands in it: code that only names the markers."""
-        body = re.sub(r"-----[^-]{1,60}-----", "", pattern_text)
+        body = re.sub(r"-----[^-]{1,60}-----|AGE-SECRET-KEY-", "", pattern_text)
         if is_placeholder(body):
             return True
         lines = re.findall(r"[A-Za-z0-9+/=]{16,}", body)
@@ -75,7 +82,7 @@ class JsonWebTokenRecognizer(AnchoredRecognizer):
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
         AnchoredPattern(
             "compact",
-            r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,2000}\.[A-Za-z0-9_-]{0,8000}"
+            r"(?<![\w-])eyJ[A-Za-z0-9_-]{8,2000}\.[A-Za-z0-9_-]{0,8000}"
             r"(?:\.[A-Za-z0-9_-]{0,8000}){1,3}",
             0.9,
             r"(?-i:eyJ)[A-Za-z0-9_-]{8}",
@@ -102,45 +109,14 @@ class ApiKeyRecognizer(AnchoredRecognizer):
 
     def validate_result(self, pattern_text: str) -> bool:
         """Check what the key's service published; without checks, that it looks random."""
-        return any(
-            key.accepts(pattern_text) for key in API_KEYS if key.shape.fullmatch(pattern_text)
-        )
+        return is_key(pattern_text)
 
 
-_WORDS: Final = frozenset(
-    [
-        "pass",
-        "passwd",
-        "password",
-        "passphrase",
-        "pw",
-        "pwd",
-        "secret",
-        "token",
-        "user",
-        "username",
-        "key",
-        "apikey",
-        "api_key",
-        "hidden",
-        "changeme",
-        "change_me",
-        "mypassword",
-        "my_password",
-        "yourpassword",
-        "your_password",
-        "pass123",
-        "example",
-        "redacted",
-        "masked",
-        "secret_password",
-        "x-oauth-basic",
-        "x-access-token",
-        "oauth2",
-        "none",
-        "null",
-        "p",
-    ]
+# What stands for a password in documentation.
+_NAMES: Final = re.compile(
+    r"(?:my|your|the|a|secret)?[-_]?(?:pass(?:wo?r?d|phrase)?|pw|pwd|secret|token|user(?:name)?"
+    r"|(?:api[-_]?)?key|hidden|change[-_]?me|example|redacted|masked|none|null)"
+    r"|x-oauth-basic|x-access-token|oauth2|[.*x_-]+"
 )
 
 
@@ -163,9 +139,9 @@ class UrlPasswordRecognizer(AnchoredRecognizer):
         """Say whether it stands for a password and is none."""
         text = pattern_text.casefold()
         return (
-            text.strip("_-.*") in _WORDS
+            _NAMES.fullmatch(text) is not None
             or is_placeholder(pattern_text)
-            or re.search(r"[{}$%\[\]()*](?![0-9a-f]{2})|^[.*x_-]+$", text) is not None
+            or re.search(r"[{}$%\[\]()*](?![0-9a-f]{2})", text) is not None
         )
 
 

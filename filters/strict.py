@@ -8,7 +8,8 @@
 | `US_SSN`, `US_ITIN` | hyphens, or a word in front |
 | `IBAN_CODE` | every country's form; not inside base64 |
 | `IP_ADDRESS`, `MAC_ADDRESS` | no versions, sections, times; nobody's addresses left out |
-| `US_PASSPORT`, `US_DRIVER_LICENSE`, `US_BANK_NUMBER`, `UK_NHS`, `MEDICAL_LICENSE` | a word in front |
+| `US_PASSPORT`, `US_DRIVER_LICENSE`, `US_BANK_NUMBER` | a word in front |
+| `UK_NHS`, `MEDICAL_LICENSE` | a word in front |
 | `CRYPTO` | not inside base64 |
 """
 

@@ -79,6 +79,9 @@ class StrictIbanRecognizer(AnchoredRecognizer):
         return int("".join(str(int(c, 36)) for c in moved)) % 97 == 1
 
 
+_MIN_KINDS: Final = 3
+
+
 class StrictUsBankRecognizer(AnchoredRecognizer):
     """United States bank account numbers, which have no form of their own: told by a word."""
 
@@ -86,8 +89,8 @@ class StrictUsBankRecognizer(AnchoredRecognizer):
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
         after(
             "told",
-            r"\b(?:(?:bank|checking|savings?|deposit|debit)[ _-](?:account|acct)|(?:account|acct|a/c)[ _-]{0,2}"
-            r"(?:number|num|nbr|no|nr|\#))[^\d\n]{0,25}",
+            r"\b(?:(?:bank|checking|savings?|deposit|debit)[ _-](?:account|acct)"
+            r"|(?:account|acct|a/c)[ _-]{0,2}(?:number|num|nbr|no|nr|\#))[^\d\n]{0,25}",
             r"\b[0-9]{8,17}(?![\w])(?!\.\d)",
             0.6,
         ),
@@ -95,10 +98,11 @@ class StrictUsBankRecognizer(AnchoredRecognizer):
 
     def invalidate_result(self, pattern_text: str) -> bool:
         """Say whether the digits only fill the place."""
-        return len(set(pattern_text)) <= 2 or pattern_text in "12345678901234567890"
+        return len(set(pattern_text)) < _MIN_KINDS or pattern_text in "12345678901234567890"
 
 
 _BASE58: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_ADDRESS: Final = 25  # bytes: version, hash, checksum
 _BECH32: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _BECH32_SUMS: Final = (1, 0x2BC830A3)  # BIP 173, BIP 350
 _GENERATOR: Final = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
@@ -123,10 +127,10 @@ class StrictCryptoRecognizer(AnchoredRecognizer):
         number = 0
         for character in pattern_text:
             number = number * 58 + _BASE58.index(character)
-        if number.bit_length() > 200:
+        if number >> 8 * _ADDRESS:
             return False
-        raw = number.to_bytes(25, "big")
-        return hashlib.sha256(hashlib.sha256(raw[:21]).digest()).digest()[:4] == raw[21:]
+        raw = number.to_bytes(_ADDRESS, "big")
+        return hashlib.sha256(hashlib.sha256(raw[:-4]).digest()).digest()[:4] == raw[-4:]
 
 
 def _bech32(data: str) -> bool:

@@ -1,7 +1,7 @@
 """Payment card numbers by their issuers' ranges and lengths, with the Luhn check digit.
 
 Ranges: ISO/IEC 7812 and what the card networks publish. Numbers of the common ranges, written in
-one piece or in their usual groups, stand for themselves. Other lengths (Maestro has 12 to 19 digits),
+one piece or in their usual groups, stand for themselves. Other lengths (Maestro's are 12 to 19),
 ranges and groupings are found after a word that says that a card follows.
 """
 

@@ -1,4 +1,4 @@
-"""E-mail addresses, told from decorators, matrix products, versions and image names by their domain.
+"""E-mail addresses, told by their domain from decorators, products of matrices, versions, images.
 
 The last label is a top-level domain of the public suffix list (publicsuffix.org, as it comes with
 tldextract, never fetched), one of the names used inside networks, or the address is written in
@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import ClassVar, Final
-
-from presidio_analyzer import Pattern
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from .anchored import AnchoredPattern, AnchoredRecognizer
+
+if TYPE_CHECKING:
+    from presidio_analyzer import Pattern
 
 _LABEL: Final = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _LOCAL: Final = r"(?<![\w%+&])[\w&+%](?:[\w.%+&'-]{0,62}[\w%+&-])?"

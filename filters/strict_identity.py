@@ -13,6 +13,7 @@ from presidio_analyzer import Pattern
 
 from .anchored import FLAGS, AnchoredRecognizer, after
 
+_MIN_DIGITS: Final = 5
 _LEFT: Final = r"(?<![\w.])(?<!\w[-/])"
 _RIGHT: Final = r"(?![\w])(?![-./]\w)"
 _END: Final = r"(?!\w)(?![-.]\d)"
@@ -33,7 +34,7 @@ class StrictUsSsnRecognizer(AnchoredRecognizer):
     )
 
     def invalidate_result(self, pattern_text: str) -> bool:
-        """Say whether the number was never issued (SSA, "SSN randomization") or is a known sample."""
+        """Say whether it was never issued (Social Security Administration) or is a sample."""
         digits = re.sub(r"\D", "", pattern_text)
         return (
             digits[:3] in {"000", "666"}
@@ -48,7 +49,7 @@ _ITIN: Final = r"9[0-9]{2}%s(?:5[0-9]|6[0-5]|7[0-9]|8[0-8]|9[0-24-9])%s[0-9]{4}"
 
 
 class StrictUsItinRecognizer(AnchoredRecognizer):
-    """Individual taxpayer identification numbers (IRS): 9xx, then 50–65, 70–88, 90–92, 94–99."""
+    """Individual taxpayer identification numbers (Internal Revenue Service)."""
 
     ENTITY: ClassVar[str] = "US_ITIN"
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
@@ -91,7 +92,10 @@ class StrictUsDriverLicenseRecognizer(AnchoredRecognizer):
     def invalidate_result(self, pattern_text: str) -> bool:
         """Say whether it is too short, or a date or year."""
         digits = sum(c.isdecimal() for c in pattern_text)
-        return digits < 5 or re.fullmatch(r"(?:19|20)\d\d-\d\d-\d\d", pattern_text) is not None
+        return (
+            digits < _MIN_DIGITS
+            or re.fullmatch(r"(?:19|20)\d\d-\d\d-\d\d", pattern_text) is not None
+        )
 
 
 class StrictNhsRecognizer(AnchoredRecognizer):

@@ -31,11 +31,13 @@ _DAY: Final = re.compile(
 )
 # Years, decimals, code points, social security numbers, postal codes, cards.
 _NEITHER: Final = re.compile(
-    r"(?:19|20)\d\d\D(?:19|20)\d\d|\d+\.\d+|0\d{3} \d{4}|\d{3}-\d{2}-\d{4}|\d{5}-\d{4}|\d{4}\D\d{4}\D\d{4}\D\d{4}"
+    r"(?:19|20)\d\d\D(?:19|20)\d\d|\d+\.\d+|0\d{3} \d{4}|\d{3}-\d{2}-\d{4}|\d{5}-\d{4}"
+    r"|\d{4}(?:\D\d{4}){3}"
 )
 _EXTENSION: Final = re.compile(r"\s*(?:x|ext\.?|extension)\s*\d+$", re.IGNORECASE)
 _MIN, _MAX = 7, 15
 _MIN_KINDS: Final = 3
+_MIN_GROUPS: Final = 3
 
 
 def _digits(text: str) -> str:
@@ -46,7 +48,7 @@ def _digits(text: str) -> str:
 def _is_international(text: str, *, possible: bool) -> bool:
     """Say whether a text that starts with `+` is a number some country has.
 
-    Where `possible`, the right length is enough: new ranges, and those for films, are valid nowhere.
+    Where `possible`, the right length is enough: new ranges are valid nowhere, nor those for films.
     """
     try:
         number = phonenumbers.parse(text)
@@ -65,14 +67,16 @@ def _regions() -> tuple[tuple[str, re.Pattern[str], str], ...]:
         metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
         if metadata is None or (metadata.country_code == 1 and region != "US"):
             continue
-        pattern = re.compile(metadata.general_desc.national_number_pattern)
-        found.append((region, pattern, metadata.national_prefix or ""))
+        general = metadata.general_desc
+        if general and general.national_number_pattern:
+            pattern = re.compile(general.national_number_pattern)
+            found.append((region, pattern, metadata.national_prefix or ""))
     return tuple(found)
 
 
 @lru_cache(maxsize=1 << 16)
 def _is_national(digits: str, sizes: tuple[int, ...]) -> bool:
-    """Say whether some region has these digits as a number and writes it in groups of these sizes."""
+    """Say whether some region has this number and writes it in groups of these sizes."""
     for region, pattern, prefix in _regions():
         body = digits.removeprefix(prefix)
         if not (pattern.fullmatch(body) or pattern.fullmatch(digits)):
@@ -136,7 +140,7 @@ class InternationalPhoneRecognizer(AnchoredRecognizer):
         text = _EXTENSION.sub("", pattern_text)
         if text.startswith("00"):
             return not _is_international("+" + text[2:], possible=False)
-        return not _is_international(text, possible=len(re.findall(r"\d+", text)) > 2)
+        return not _is_international(text, possible=len(re.findall(r"\d+", text)) >= _MIN_GROUPS)
 
 
 class NorthAmericanPhoneRecognizer(AnchoredRecognizer):
@@ -202,8 +206,8 @@ _DEVICE: Final = (
     r"|cell ?phone|cellular|handy|fax|whats ?app|pager|hot ?line|help ?line|land ?line|ph)"
 )
 _ACT: Final = (
-    r"(?:call(?:s|ed|ing)?|dial(?:ed|ing)?|ring (?:me|us|him|her|them)|text(?:ed|ing)?|sms|messages? to|reach(?:ed)?"
-    r"|contact(?:ed)?|answering(?: at)?|registered)"
+    r"(?:call(?:s|ed|ing)?|dial(?:ed|ing)?|ring (?:me|us|him|her|them)|text(?:ed|ing)?"
+    r"|sms|messages? to|reach(?:ed)?|contact(?:ed)?|answering(?: at)?|registered)"
 )
 _PLACE: Final = r"(?:office|desk|direct|home|work|cell)[^\w\n]{1,5}"
 
