@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
-from types import MappingProxyType
 from typing import Any, Final, Literal, cast
 
 from .document import suggest
@@ -136,7 +135,7 @@ def parse_operators(
         faults += found
         read[str(entity)] = operator
     default = read.pop(DEFAULT, Operator())
-    return Operators(default, MappingProxyType(read)), faults
+    return Operators(default, read), faults
 
 
 def _parse_one(written: object, place: str) -> tuple[Operator, list[Fault]]:

@@ -135,10 +135,10 @@ def scan(
         map(Finding, found.start.tolist(), found.end.tolist(), names, found.score.tolist())
     )
     numbers, firsts = np.unique(found.text, return_index=True)
-    ends = [*firsts[1:].tolist(), len(findings)]
+    ends = np.append(firsts, len(findings))[1:]
     values = _decoded(texts, numbers)
     for number, value, first, end in zip(
-        numbers.tolist(), values, firsts.tolist(), ends, strict=True
+        numbers.tolist(), values, firsts.tolist(), ends.tolist(), strict=True
     ):
         mine = findings[first:end]
         # A finding that is no part of its text is a recogniser's failure like any other.
