@@ -231,7 +231,7 @@ class _Bounded(CharacterBasedTextChunker):
         return [
             TextChunk(text[c.start + p.start : c.start + p.end], c.start + p.start, c.start + p.end)
             for c in super().chunk(text)
-            for p in chunks(c.text, 2 * self.chunk_size)
+            for p in chunks(c.text, 3 * self.chunk_size // 2)
         ]
 
 

@@ -86,6 +86,7 @@ class StrictUsBankRecognizer(AnchoredRecognizer):
     """United States bank account numbers, which have no form of their own: told by a word."""
 
     ENTITY: ClassVar[str] = "US_BANK_NUMBER"
+    COUNTRY_CODE: ClassVar[str | None] = "us"
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
         after(
             "told",

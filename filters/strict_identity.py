@@ -23,6 +23,7 @@ class StrictUsSsnRecognizer(AnchoredRecognizer):
     """Social security numbers that the Social Security Administration may have issued."""
 
     ENTITY: ClassVar[str] = "US_SSN"
+    COUNTRY_CODE: ClassVar[str | None] = "us"
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
         Pattern("hyphens", rf"{_LEFT}[0-8][0-9]{{2}}-[0-9]{{2}}-[0-9]{{4}}{_RIGHT}", 0.6),
         after(
@@ -52,6 +53,7 @@ class StrictUsItinRecognizer(AnchoredRecognizer):
     """Individual taxpayer identification numbers (Internal Revenue Service)."""
 
     ENTITY: ClassVar[str] = "US_ITIN"
+    COUNTRY_CODE: ClassVar[str | None] = "us"
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
         Pattern("hyphens", _LEFT + _ITIN % ("-", "-") + _RIGHT, 0.6),
         after(
@@ -67,6 +69,7 @@ class StrictUsPassportRecognizer(AnchoredRecognizer):
     """United States passport numbers: nine digits, or a letter and eight."""
 
     ENTITY: ClassVar[str] = "US_PASSPORT"
+    COUNTRY_CODE: ClassVar[str | None] = "us"
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
         after(
             "told", r"\bpassports?\b[^\d\n]{0,40}", rf"\b(?:[A-Z][0-9]{{8}}|[0-9]{{9}}){_END}", 0.7
@@ -78,6 +81,7 @@ class StrictUsDriverLicenseRecognizer(AnchoredRecognizer):
     """Driver licence numbers; every state has its own form, so the word in front decides."""
 
     ENTITY: ClassVar[str] = "US_DRIVER_LICENSE"
+    COUNTRY_CODE: ClassVar[str | None] = "us"
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
         after(
             "told",
@@ -102,6 +106,7 @@ class StrictNhsRecognizer(AnchoredRecognizer):
     """NHS numbers (England, Wales): ten digits, the last a check digit modulo 11."""
 
     ENTITY: ClassVar[str] = "UK_NHS"
+    COUNTRY_CODE: ClassVar[str | None] = "uk"
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
         after(
             "told",
@@ -122,6 +127,7 @@ class StrictMedicalLicenseRecognizer(AnchoredRecognizer):
     """DEA registration numbers (21 CFR 1301): two letters, six digits, a check digit."""
 
     ENTITY: ClassVar[str] = "MEDICAL_LICENSE"
+    COUNTRY_CODE: ClassVar[str | None] = "us"
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
         after(
             "told",

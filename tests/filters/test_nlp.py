@@ -21,9 +21,9 @@ from corpusgate.filters.chunks import chunks
 from corpusgate.filters.errors import JobError
 from corpusgate.filters.nlp import Names, open_nlp
 from corpusgate.filters.nlp_loaded import Loaded
-from filters.nlp_model import FAMILY, GIVEN, SENTENCES, package, train, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nlp_models.small import FAMILY, GIVEN, SENTENCES, package, train, write
 from presidio_analyzer import AnalyzerEngine, RecognizerRegistry, RecognizerResult
 from presidio_analyzer.nlp_engine import NlpEngineProvider
 from spacy.language import Language
@@ -235,6 +235,18 @@ def test_a_name_on_a_border_is_found_once(between):
     assert sorted(found or ()) == whole
 
 
+def test_what_only_the_end_of_a_piece_makes_a_name_is_none():
+    def misled(batch):
+        ends = [(0, 3), (-3, 0)]
+        return [
+            [RecognizerResult("PERSON", s % len(text), e or len(text), 0.9) for s, e in ends]
+            for text in batch
+        ]
+
+    found = Loaded(misled, 8, 500).judge({b"1": "word " * 2000})[b"1"]
+    assert sorted(found or ()) == [(0, 3, 0.9, "PERSON"), (9997, 10_000, 0.9, "PERSON")]
+
+
 def test_a_batch_never_holds_more_than_a_longest_piece_may(monkeypatch):
     loaded = Loaded(by_pattern, 4, 1000)
     sizes = []
@@ -329,7 +341,7 @@ def test_a_wrong_configuration_is_told_with_its_fix(config, changes, told):
     ],
 )
 def test_an_engine_that_is_missing_is_told_with_the_command(engine, model, command, monkeypatch):
-    monkeypatch.setattr("corpusgate.filters.nlp_models.find_spec", lambda _: None)
+    monkeypatch.setattr("corpusgate.nlp_models.smalls.find_spec", lambda _: None)
     with pytest.raises(JobError) as caught:
         open_nlp({"engine": engine, "model": model})
     assert command in str(caught.value)
