@@ -211,7 +211,9 @@ def _nobody(word: str, kind: str, languages: Sequence[str], known: Iterable[str]
     }.get(kind, lambda _: False)
     others = sorted({o for e in CATALOGUE.values() if elsewhere(e) for o in e.languages})
     if others:
-        return f"entity `{word}` is not looked for in {spoken}: add {' or '.join(others)} to languages"
+        return (
+            f"entity `{word}` is not looked for in {spoken}: add {' or '.join(others)} to languages"
+        )
     return f"entity `{word}` is not known in {spoken}: {suggest(word, known)}"
 
 

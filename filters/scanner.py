@@ -1,16 +1,42 @@
-"""Texts in, findings out."""
+"""Texts in, findings out: the prefilter says where to look, Presidio's recognisers judge.
+
+A batch of texts is folded and scanned in one pass (`fold.py`, `prefilter.py`); then, language by
+language, each pattern is tried where the pass found that it may match (`recognize.py`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache as remembered
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from .entities import recognizers as chosen
-from .recognize import Judge
+from .fold import folded
+from .prefilter import Cache, Expression, Prefilter
+from .recognize import Batch, Judge, Result, without_duplicates
+
+_BATCH_BYTES: Final = 4 << 20
+_BATCH_ROWS: Final = 1 << 16
+
+FINDINGS: Final = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("path", pa.string()),
+        ("index", pa.list_(pa.int32())),
+        ("pointer", pa.string()),
+        ("entity", pa.string()),
+        ("start", pa.int32()),
+        ("end", pa.int32()),
+        ("score", pa.float32()),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +58,14 @@ class Found:
 
 
 class Scanner:
-    """Finds personal information in texts."""
+    """Finds personal information in texts.
+
+    Threads may share one; pickling keeps the compiled database.
+
+    >>> found = Scanner(["US_SSN", "EMAIL_ADDRESS"]).find(pa.array(["", "mail ann@example.com"]))
+    >>> [(int(t), found.entities[e], int(s)) for t, e, s in zip(found.text, found.entity, found.start)]
+    [(1, 'EMAIL_ADDRESS', 5)]
+    """
 
     def __init__(
         self,
@@ -40,38 +73,127 @@ class Scanner:
         threshold: float = 0.4,
         languages: Sequence[str] = ("en",),
         profile: str = "strict",
-        nlp: Any = None,
+        nlp: Any = None,  # noqa: ANN401 - whatever has `find`
         recognizers: Iterable[Any] = (),
         *,
-        cache: Callable[[str, Callable[[], bytes]], bytes] | None = None,
+        cache: Cache | None = None,
     ) -> None:
-        """Choose what is looked for."""
-        chosen_ = chosen(entities, languages, profile, recognizers)
-        self.entities = tuple(sorted({n for r in chosen_ for n in r.supported_entities}))
-        self.judges = [
-            Judge([r for r in chosen_ if r.supported_language == l], l, threshold) for l in languages
-        ]
+        """Choose what is looked for; see `entities.recognizers` for names, profiles and errors.
 
-    def find(self, texts: pa.LargeStringArray) -> Found:
+        A finding with a lower score than `threshold` is none. `nlp` finds names and places.
+        `recognizers` are a user's own, as Presidio's objects or its YAML format parsed. `cache`
+        gets the name of a compiled database and what makes it, and gives the database.
+        """
+        self.profile = profile
+        self.threshold = threshold
+        self.languages = tuple(languages)
+        self.nlp = nlp
+        chosen_ones = chosen(entities, languages, profile, recognizers)
+        self._judges = [
+            Judge([r for r in chosen_ones if r.supported_language == code], code, threshold)
+            for code in languages
+        ]
+        names = {name for r in chosen_ones for name in r.supported_entities}
+        self.entities = tuple(sorted(names | set(getattr(nlp, "entities", ()))))
+        sought: set[Expression] = set()
+        for judge in self._judges:
+            sought |= judge.expressions()
+        self._prefilter = Prefilter(sorted(sought), cache)
+
+    def find(self, texts: pa.LargeStringArray | pa.StringArray) -> Found:
         """Give the findings of these texts; a null has none."""
-        rows = []
-        bad = []
-        number = {n: i for i, n in enumerate(self.entities)}
-        for i, text in enumerate(texts.to_pylist()):
-            try:
-                mine = {f for j in self.judges for f in j.find(text or "")}
-            except Exception:  # noqa: BLE001
-                bad.append(i)
-                continue
-            rows += [(i, s, -e, -c, number[n]) for s, e, c, n in mine]
-        rows.sort()
-        table = np.array(rows, dtype=np.float64).reshape(-1, 5)
-        return Found(
-            self.entities,
-            table[:, 0].astype(np.int64),
-            table[:, 4].astype(np.int16),
-            table[:, 1].astype(np.int64),
-            (-table[:, 2]).astype(np.int64),
-            -table[:, 3],
-            np.array(bad, dtype=np.int64),
-        )
+        texts = texts.cast(pa.large_string()).fill_null("")
+        rows: list[tuple[int, int, int, float, int]] = []
+        unreadable: list[int] = []
+        number = {name: i for i, name in enumerate(self.entities)}
+        for start, batch in _batches(texts):
+            found, failed = self._batch(batch)
+            unreadable += [start + row for row in failed]
+            rows += [
+                (start + row, r.start, -r.end, -r.score, number.setdefault(r.entity, len(number)))
+                for row, results in found.items()
+                for r in results
+            ]
+        if self.nlp is not None:
+            raise NotImplementedError
+        return _found(rows, unreadable, number)
+
+    def _batch(self, texts: pa.LargeStringArray) -> tuple[dict[int, list[Result]], list[int]]:
+        """Give the findings of each text that has any, and the texts that could not be judged."""
+        bytes_ = folded(texts)
+        ends = self._prefilter.scan(bytes_.data)
+        known = None if ends is None else dict(zip(self._prefilter.expressions, ends, strict=True))
+        text = remembered(lambda row: texts[row].as_py())
+        batch = Batch(bytes_, text, known)
+        findings = [judge.judge(batch) for judge in self._judges]
+        merged = findings[0]
+        for other in findings[1:]:
+            for row, results in other.items():
+                merged[row] = without_duplicates([*merged.get(row, []), *results])
+        for row in batch.unreadable:
+            merged.pop(row, None)
+        return merged, sorted(batch.unreadable)
+
+    @property
+    def fingerprint(self) -> str:
+        """Name all that decides what is found, recognisers, settings and versions."""
+        from importlib.metadata import version
+
+        packages = ("presidio-analyzer", "phonenumbers", "spacy", "regex", "tldextract")
+        parts = [
+            self.threshold,
+            self.languages,
+            [*self._described()],
+            {name: version(name) for name in packages},
+            getattr(self.nlp, "fingerprint", None),
+        ]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def _described(self) -> Iterator[dict[str, Any]]:
+        for judge in self._judges:
+            for recognizer in judge.recognizers:
+                patterns = getattr(recognizer, "patterns", ())
+                yield {
+                    "entities": sorted(recognizer.supported_entities),
+                    "recognizer": recognizer.name,
+                    "language": recognizer.supported_language,
+                    "country": recognizer.country_code(),
+                    "kind": f"{type(recognizer).__module__}.{type(recognizer).__qualname__}",
+                    "context": list(recognizer.context or ()),
+                    "flags": int(getattr(recognizer, "global_regex_flags", 0) or 0),
+                    "patterns": [[p.name, p.regex, p.score] for p in patterns],
+                }
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Say what is looked for: entities, recogniser, language and country, one entry each."""
+        keys = ("entities", "recognizer", "language", "country")
+        return [{key: entry[key] for key in keys} for entry in self._described()]
+
+
+def _batches(texts: pa.LargeStringArray) -> Iterator[tuple[int, pa.LargeStringArray]]:
+    """Cut texts into batches of some megabytes; one long text is a batch by itself."""
+    sizes = np.cumsum(pc.binary_length(texts).to_numpy(zero_copy_only=False))
+    start = 0
+    while start < len(texts):
+        before = int(sizes[start - 1]) if start else 0
+        stop = int(np.searchsorted(sizes, before + _BATCH_BYTES, side="right"))
+        stop = min(max(stop, start + 1), start + _BATCH_ROWS)
+        yield start, texts.slice(start, stop - start)
+        start = stop
+
+
+def _found(rows: list[tuple[int, int, int, float, int]], unreadable: list[int], number: dict[str, int]) -> Found:
+    """Put findings in order, as columns."""
+    names = tuple(sorted(number))
+    place = {number[name]: i for i, name in enumerate(names)}
+    ordered = sorted((t, s, e, c, place[n]) for t, s, e, c, n in rows)
+    text, start, end, score, entity = zip(*ordered, strict=True) if ordered else ((),) * 5
+    return Found(
+        names,
+        np.array(text, dtype=np.int64),
+        np.array(entity, dtype=np.int16),
+        np.array(start, dtype=np.int64),
+        -np.array(end, dtype=np.int64),
+        -np.array(score, dtype=np.float64),
+        np.array(unreadable, dtype=np.int64),
+    )

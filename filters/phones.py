@@ -1,0 +1,321 @@
+r"""Phone numbers as python-phonenumbers' matcher finds them, without reading the whole text for each region.
+
+The matcher goes through a text from number-like stretch to number-like stretch (`_PATTERN` there),
+tries each as a whole and then its parts, and goes on behind it. Such a stretch consists of few
+kinds of characters, so where a run of them ends no stretch goes on, and a run can be looked at by
+itself. Of what stands beside it the matcher asks only whether it is a Latin letter, a percent sign
+or a currency symbol. Within a run everything is the matcher's own work, for every region that can
+have a number there; most digits are ruled out for all regions by their count and first digits.
+
+The matcher gives up on a text after 65,535 failed tries a region. Where that is possible, every run
+of the text is looked at in order, and tries are counted as the matcher counts them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+import numpy as np
+import phonenumbers
+import regex
+from phonenumbers import PhoneMetadata, phonenumbermatcher, phonenumberutil
+
+from .prefilter import Expression
+
+MOST_TRIES: Final = 65_535
+_REMEMBERED: Final = 100_000
+_LONGEST_REMEMBERED: Final = 200
+_VALID: Final = phonenumbers.Leniency.VALID
+# Folded: digits, brackets, plus signs and other punctuation of numbers, and what "ext.", "int",
+# "anexo", "доб" and their like are written with.
+_RUN: Final = rb"[0-9 \t\x01_()\[\].,;:#=/~+x\-XeEtTnNsSiIoOaAdD]"
+_LEFT: Final = regex.compile(rb"(?r)" + _RUN + rb"+")
+_RIGHT: Final = regex.compile(_RUN + rb"*+")
+_RUNS: Final = regex.compile(_RUN + rb"*?[0-9]" + _RUN + rb"*+")
+_LAST_DIGIT: Final = re.compile(r".*\d#?", re.DOTALL)
+_BETWEEN: Final = r"[\x01_ ()\x2d.\[\]/~x]{0,4}"
+_TYPES: Final = (
+    "fixed_line mobile toll_free premium_rate shared_cost personal_number voip pager uan voicemail"
+).split()
+_PREFIXED: Final = 8
+_SIGNS: Final = "+#\uff0b\uff03"
+# Digits of the shortest numbers there are with their country code; up to how many digits a run is
+# judged by the first ones, and by how many of those.
+_SHORTEST: Final = 6
+_FEW: Final = 5
+_FIRST: Final = 3
+_MANY: Final = 32
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What a run holds: spans found for any region, and failed tries."""
+
+    spans: tuple[tuple[int, int], ...]
+    tries: int
+    regions: tuple[str, ...]
+
+
+class PhoneNumbers:
+    """Does the work of one of Presidio's phone recognisers."""
+
+    def __init__(
+        self,
+        regions: Iterable[str],
+        leniency: int,
+        score: float,
+        accepts: Callable[[Any], bool] = lambda _: True,
+    ) -> None:
+        """Take what the recogniser was made with; `accepts` says which matches it keeps."""
+        self.regions = tuple(regions)
+        self.leniency = leniency
+        self.score = score
+        self._accepts = accepts
+        self._known: dict[tuple[str, bool, bool], _Run] = {}
+        self._possible: dict[str, tuple[str, ...]] = {}
+        self._strict = leniency >= _VALID and all(_metadata(r) for r in self.regions)
+        self.least = min((_least(r) for r in self.regions), default=2) if self._strict else 2
+        self.expression = Expression(self._sought(), caseless=True)
+
+    def _sought(self) -> str:
+        """Write what a run must hold to be looked at.
+
+        So many digits, not far apart; fewer only with first digits that so short a number has. An
+        `x` is punctuation, but three of them are read as digits, as on a telephone's keys.
+        """
+        generic = max(self.least, _FEW + 1) if self._strict else self.least
+        found = [_digits("", generic)]
+        for region in self.regions if self._strict else ():
+            for count in range(_least(region), _FEW + 1):
+                rests = range(10 ** (count - _FIRST))
+                for first in range(10**_FIRST):
+                    lead = str(first).zfill(_FIRST)
+                    tail = count - _FIRST
+                    if any(_numbers(region).fullmatch(lead + str(r).zfill(tail)) for r in rests):
+                        found.append(_digits(lead, count))
+        if len(found) > _MANY:
+            found = [_digits("", self.least)]
+        return f"(?:{'|'.join(dict.fromkeys(found))})[^0-9]"
+
+    @classmethod
+    def of(cls, recognizer: Any) -> PhoneNumbers | None:  # noqa: ANN401
+        """Read a recogniser; None if it is none of Presidio's, or does more than they do."""
+        from presidio_analyzer.predefined_recognizers import PhoneRecognizer
+        from presidio_analyzer.predefined_recognizers.country_specific.south_africa import (
+            za_phone_number_recognizer as za,
+        )
+
+        kind = type(recognizer)
+        if kind is PhoneRecognizer:
+            return cls(recognizer.supported_regions, recognizer.leniency, recognizer.SCORE)
+        if kind not in {za.ZaMobileNumberRecognizer, za.ZaTelephoneNumberRecognizer}:
+            return None
+
+        def accepts(match: Any) -> bool:  # noqa: ANN401
+            if phonenumbers.region_code_for_number(match.number) != recognizer.REGION:
+                return False
+            return bool(recognizer._classify(match.number) == recognizer.target_classification)  # noqa: SLF001
+
+        return cls((recognizer.REGION,), recognizer.leniency, recognizer.SCORE, accepts)
+
+    def find(self, text: str, data: memoryview, ends: list[int] | None) -> list[tuple[int, int]]:
+        """Give the spans in a text; `data` is the text folded, `ends` where digits end that may count."""
+        if ends is None or not _safe(data):
+            return self._counted(text, data)
+        found: list[tuple[int, int]] = []
+        done = 0
+        for end in ends:
+            if end <= done or end <= 0:
+                continue
+            left = _LEFT.match(data, done, end)
+            done = _RIGHT.match(data, end).end()
+            found += self._spans(text, left.start() if left else end - 1, done)
+        return found
+
+    def _spans(self, text: str, low: int, high: int) -> Iterator[tuple[int, int]]:
+        cut = _cut(text, low, high)
+        if cut is not None:
+            at, core, before, after = cut
+            yield from ((at + s, at + e) for s, e in self._run(core, before=before, after=after).spans)
+
+    def _run(self, core: str, *, before: bool, after: bool) -> _Run:
+        """Look at one run, once."""
+        key = (core, before, after)
+        known = self._known.get(key)
+        if known is None:
+            known = self._looked(core, before=before, after=after)
+            if len(core) <= _LONGEST_REMEMBERED:
+                if len(self._known) >= _REMEMBERED:
+                    self._known.clear()
+                self._known[key] = known
+        return known
+
+    def _looked(self, core: str, *, before: bool, after: bool) -> _Run:
+        text = "a" * before + core + "a" * after
+        probe = self._probe(text)
+        spans: set[tuple[int, int]] = set()
+        for region in probe.regions:
+            matcher = phonenumbers.PhoneNumberMatcher(text, region, leniency=self.leniency)
+            spans.update((m.start - before, m.end - before) for m in matcher if self._accepts(m))
+        return _Run(tuple(sorted(spans)), probe.tries, tuple(probe.regions))
+
+    def _probe(self, text: str) -> _Probe:
+        probe = _Probe(text, self._regions)
+        probe.has_next()
+        return probe
+
+    def _regions(self, candidate: str) -> tuple[str, ...]:
+        """Give the regions that may have a number here: all that cannot be ruled out."""
+        if not self._strict:
+            return self.regions
+        digits = phonenumberutil.normalize_digits_only(candidate)
+        letters = sum(c.isalpha() for c in candidate)
+        if len(digits) + letters < self.least:
+            return ()
+        if letters or any(c in _SIGNS for c in candidate):
+            return self.regions
+        known = self._possible.get(digits)
+        if known is None:
+            known = tuple(r for r in self.regions if _numbers(r).fullmatch(digits))
+            if len(self._possible) >= _REMEMBERED:
+                self._possible.clear()
+            self._possible[digits] = known
+        return known
+
+    def _counted(self, text: str, data: memoryview) -> list[tuple[int, int]]:
+        """Look at every run in order, until each region's tries are used up."""
+        left = dict.fromkeys(self.regions, MOST_TRIES)
+        found: set[tuple[int, int]] = set()
+        for run in _RUNS.finditer(data):
+            if not left:
+                break
+            cut = _cut(text, run.start(), run.end())
+            if cut is None:
+                continue
+            at, core, before, after = cut
+            spans = self._count(core, left, before=before, after=after)
+            found.update((at + s, at + e) for s, e in spans)
+        return sorted(found)
+
+    def _count(self, core: str, left: dict[str, int], *, before: bool, after: bool) -> set[tuple[int, int]]:
+        """Look at one run with the tries that are left, and take off those it uses."""
+        short = len(core) <= _LONGEST_REMEMBERED
+        text = "a" * before + core + "a" * after
+        whole = self._run(core, before=before, after=after) if short else self._probe(text)
+        found: set[tuple[int, int]] = set()
+        for region in list(left):
+            if region not in whole.regions:
+                left[region] -= whole.tries
+                if left[region] <= 0:
+                    del left[region]
+                continue
+            matcher = phonenumbers.PhoneNumberMatcher(
+                text, region, leniency=self.leniency, max_tries=left[region]
+            )
+            found.update((m.start - before, m.end - before) for m in matcher if self._accepts(m))
+            left[region] = matcher._max_tries  # noqa: SLF001
+            if left[region] <= 0:
+                del left[region]
+        return found
+
+
+class _Probe(phonenumbers.PhoneNumberMatcher):  # type: ignore[misc]
+    """Goes the matcher's way through a text, taking nothing for a number; notes what it is asked."""
+
+    def __init__(self, text: str, regions: Callable[[str], tuple[str, ...]]) -> None:
+        super().__init__(text, None, max_tries=MOST_TRIES)
+        self._ask = regions
+        self.regions: dict[str, None] = {}
+
+    @property
+    def tries(self) -> int:
+        return int(MOST_TRIES - self._max_tries)
+
+    def _parse_and_verify(self, candidate: str, _offset: int) -> None:
+        self.regions.update(dict.fromkeys(self._ask(candidate)))
+
+
+def _cut(text: str, low: int, high: int) -> tuple[int, str, bool, bool] | None:
+    """Give the part of a run that numbers can be in: where, what, and whether a letter is beside."""
+    run = text[low:high]
+    first = phonenumbermatcher._PATTERN.search(run)  # noqa: SLF001
+    if first is None:
+        return None
+    last = _LAST_DIGIT.match(run)
+    start, end = first.start(), max(first.end(), last.end() if last else 0)
+    before = low + start > 0 and _beside(text[low + start - 1])
+    after = low + end < len(text) and _beside(text[low + end])
+    return low + start, run[start:end], before, after
+
+
+@cache
+def _beside(char: str) -> bool:
+    """Say whether a number that stands directly beside this is none."""
+    kind = phonenumbers.PhoneNumberMatcher
+    return bool(kind._is_invalid_punctuation_symbol(char) or kind._is_latin_letter(char))  # noqa: SLF001
+
+
+def _safe(data: memoryview) -> bool:
+    """Say whether a text is too short, or has too few digits, to use up the tries.
+
+    A stretch begins at a run of digits, or twenty digits on in one. It fails once itself, and
+    for each punctuation mark at most twice, and once more for each kind of mark in it. Marks of a
+    stretch stand before some of its digits: at most 24 characters before.
+    """
+    if len(data) * 3 < MOST_TRIES:
+        return True
+    codes = np.frombuffer(data, dtype=np.uint8)
+    digits = (codes >= 48) & (codes <= 57)  # noqa: PLR2004 - ASCII's 0 and 9
+    total = np.concatenate(([0], np.cumsum(digits, dtype=np.int32)))
+    stretches = np.count_nonzero(digits[1:] & ~digits[:-1]) + 1 + int(total[-1]) // 20
+    marks = np.isin(codes, np.frombuffer(b"/(.- \x01", dtype=np.uint8))
+    near = total[np.minimum(np.arange(len(codes)) + 25, len(codes))] > total[:-1]
+    return int(stretches) + 3 * int(np.count_nonzero(marks & near)) < MOST_TRIES
+
+
+def _digits(lead: str, count: int) -> str:
+    """Write a run of digits with what may stand between them."""
+    first = "".join(d + _BETWEEN for d in lead[:-1]) + (lead[-1:] or "[0-9]")
+    left = count - max(1, len(lead))
+    middle = f"(?:{_BETWEEN}[0-9x]){{{left - 1}}}" if left > 1 else ""
+    return first + middle + f"{_BETWEEN}[0-9]"
+
+
+def _metadata(region: str) -> Any:  # noqa: ANN401
+    return PhoneMetadata.metadata_for_region(region, None)
+
+
+def _descriptions(region: str) -> Iterator[Any]:
+    """Give the kinds of numbers of a region and of those that share its country code."""
+    for sharing in phonenumbers.COUNTRY_CODE_TO_REGION_CODE[_metadata(region).country_code]:
+        for kind in _TYPES:
+            found = getattr(_metadata(sharing), kind)
+            if found is not None and found.national_number_pattern:
+                yield found
+
+
+def _least(region: str) -> int:
+    """Give the digits that the shortest number of a region has."""
+    return min(n for d in _descriptions(region) for n in d.possible_length if n > 0)
+
+
+@cache
+def _numbers(region: str) -> re.Pattern[str]:
+    """Match all digits that, dialled in a region, may be a valid number: a few more than are.
+
+    Abroad: anything behind the international prefix. Else the country code, the national prefix,
+    a number of some kind; a prefix with carrier codes in it may be anything.
+    """
+    metadata = _metadata(region)
+    kinds = "|".join(sorted({d.national_number_pattern for d in _descriptions(region)}))
+    prefix = metadata.national_prefix_for_parsing
+    if metadata.national_prefix_transform_rule:
+        lead = rf"\d{{0,{_PREFIXED}}}"
+    else:
+        lead = rf"(?:{metadata.country_code})?" + (f"(?:{prefix}){{0,2}}" if prefix else "")
+    abroad = metadata.international_prefix
+    return re.compile((rf"(?:{abroad})[1-9]\d{{{_SHORTEST - 1},}}|" if abroad else "") + rf"{lead}(?:{kinds})")
