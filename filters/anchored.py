@@ -24,8 +24,7 @@ CASED: Final[int] = re.DOTALL | re.MULTILINE
 class AnchoredPattern(Pattern):
     """A pattern, and in `anchor` what a scanner may look for in its place.
 
-    For every match of `regex` there is a match of `anchor`, from whose end the recogniser's REACH,
-    before and after, covers all that decides: the match and what its lookarounds read.
+    Every match of `regex` begins inside a match of `anchor`, or where one begins or ends.
     """
 
     def __init__(self, name: str, expression: str, score: float, anchor: str) -> None:
@@ -54,14 +53,13 @@ def after(name: str, lead: str, value: str, score: float, anchor: str = "") -> A
 class AnchoredRecognizer(PatternRecognizer):
     r"""A recogniser that is its class: entity, patterns and flags are declared, not passed.
 
-    Within REACH characters of an anchor's end, to both sides, stands all that decides. No pattern
-    uses `^`, `$`, `\A` or `\Z`; where the end of a text matters, a lookaround tells it.
+    No pattern uses `^`, `$`, `\A` or `\Z`; where the end of a text matters, a lookaround tells it.
+    All matches and lookarounds are of bounded length.
     """
 
     ENTITY: ClassVar[str]
     FOUND_BY: ClassVar[tuple[Pattern, ...]]
     CASE: ClassVar[int] = FLAGS
-    REACH: ClassVar[int] = 200
 
     def __init__(self, supported_language: str = "en") -> None:
         """Make the recogniser for one language; the patterns are the same in all."""

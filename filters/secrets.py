@@ -38,7 +38,6 @@ class PrivateKeyRecognizer(AnchoredRecognizer):
 
     ENTITY: ClassVar[str] = "PRIVATE_KEY"
     CASE: ClassVar[int] = CASED
-    REACH: ClassVar[int] = 20_000
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
         AnchoredPattern(
             "block", rf"{_BEGIN}[\s\x21-\x7e]{{{_MIN_BODY},12000}}?{_END}", 0.9, _BEGIN
@@ -77,7 +76,6 @@ class JsonWebTokenRecognizer(AnchoredRecognizer):
     """JSON web tokens in compact form: signed (RFC 7515) and encrypted (RFC 7516)."""
 
     ENTITY: ClassVar[str] = "JSON_WEB_TOKEN"
-    REACH: ClassVar[int] = 35_000
     CASE: ClassVar[int] = CASED
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
         AnchoredPattern(
@@ -103,7 +101,6 @@ class ApiKeyRecognizer(AnchoredRecognizer):
     """Keys and tokens of services; the table with their sources is `API_KEYS`."""
 
     ENTITY: ClassVar[str] = "API_KEY"
-    REACH: ClassVar[int] = 1_100
     CASE: ClassVar[int] = CASED
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = tuple(key.pattern for key in API_KEYS)
 
@@ -124,7 +121,6 @@ class UrlPasswordRecognizer(AnchoredRecognizer):
     """The password of a URL's userinfo (RFC 3986, 3.2.1)."""
 
     ENTITY: ClassVar[str] = "URL_PASSWORD"
-    REACH: ClassVar[int] = 300
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
         after(
             "password",

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 _LABEL: Final = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _LOCAL: Final = r"(?<![\w%+&])[\w&+%](?:[\w.%+&'-]{0,62}[\w%+&-])?"
-_QUOTED: Final = r'(?<![\w"\\])"(?:[^"\\\r\n]|\\[^\r\n]){1,62}"'
+_QUOTED: Final = r'(?<![\w"\\])"(?:[^"\\\r\n]|\\["\\]){1,62}"'
 # In `scheme://user:password@host` there is no address.
 _AT: Final = r"@(?<!://[^\s/@\"'<>]{0,160}@)"
 _DOMAIN: Final = rf"(?:{_LABEL}\.){{1,8}}"
 _LAST: Final = r"(?:xn--[a-z0-9-]{2,59}|[^\W\d_]{2,24})"
 _END: Final = r"(?![\w@]|-\w|\.\d)"
-_ANCHOR: Final = r"[\w%+&\"-]@[^\W_][\w-]{0,62}\.[\w]"
+_ANCHOR: Final = r"[\w.%+&'-]{1,64}@[^\W_]"
 # RFC 6762, appendix G, ICANN's `internal`, and what home routers and Tor name their hosts.
 _INSIDE: Final = frozenset(
     ("corp", "home", "internal", "intranet", "lan", "local", "localdomain", "onion", "private")
@@ -52,10 +52,11 @@ class StrictEmailRecognizer(AnchoredRecognizer):
     """E-mail addresses whose domain can be one."""
 
     ENTITY: ClassVar[str] = "EMAIL_ADDRESS"
-    REACH: ClassVar[int] = 640
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
         AnchoredPattern("address", f"{_LOCAL}{_AT}{_DOMAIN}{_LAST}{_END}", 0.9, _ANCHOR),
-        AnchoredPattern("quoted", f"{_QUOTED}{_AT}{_DOMAIN}{_LAST}{_END}", 0.9, _ANCHOR),
+        AnchoredPattern(
+            "quoted", f"{_QUOTED}{_AT}{_DOMAIN}{_LAST}{_END}", 0.9, r'"[^"\r\n]{1,64}"@[^\W_]'
+        ),
         # No space after the full stop: "…@example.com.Please write".
         AnchoredPattern(
             "before a sentence",

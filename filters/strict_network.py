@@ -16,7 +16,7 @@ from .anchored import AnchoredPattern, AnchoredRecognizer, after
 
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _V4: Final = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
-_FOUR: Final = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
+_FOUR: Final = r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]"
 _PREFIX: Final = r"(?:/(?:3[0-2]|[12]?[0-9])(?![\w.]))?"
 _LEFT: Final = (
     # Not behind a letter and a hyphen, nor behind a decimal number, as in the paths of drawings.

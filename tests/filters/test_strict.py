@@ -8,7 +8,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 import regex
-from corpusgate.filters.anchored import AnchoredPattern
 from corpusgate.filters.evaluate import evaluate
 from corpusgate.filters.secrets import secret_recognizers
 from corpusgate.filters.strict import strict_recognizers
@@ -202,29 +201,26 @@ PIECES += ["é", "“", "7", " ", "\n", "-", ".", "x", "phone ", "card "]
 TEXTS = st.lists(st.sampled_from(PIECES), min_size=1, max_size=4).map("".join)
 
 
-@efforts(fast=40, slow=3000)
-def test_anchors_stand_near_every_match(effort):
+@efforts(fast=40, slow=800)
+def test_every_match_begins_in_an_anchor(effort):
     @effort
     @given(TEXTS)
     def check(text):
         for recognizer in ALL:
             for pattern in recognizer.patterns:
-                ends = None
+                spans = None
                 flags = recognizer.global_regex_flags
                 for match in regex.finditer(pattern.regex, text, flags=flags):
-                    if ends is None:
+                    if spans is None:
                         anchor = getattr(pattern, "anchor", pattern.regex)
                         hits = regex.finditer(anchor, text, flags=flags, overlapped=True)
-                        ends = [hit.end() for hit in hits]
-                    reach = recognizer.REACH
-                    assert any(
-                        end - reach <= match.start() and match.end() <= end + reach for end in ends
-                    ), (pattern.name, isinstance(pattern, AnchoredPattern))
+                        spans = [hit.span() for hit in hits]
+                    assert any(a <= match.start() <= b for a, b in spans), pattern.name
 
     check()
 
 
-@efforts(fast=30, slow=2000)
+@efforts(fast=30, slow=400)
 def test_a_window_decides_as_the_whole_text_does(effort):
     filler = ("lorem ipsum dolor sit amet, " * 40)[:1000]
 
