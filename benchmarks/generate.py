@@ -180,4 +180,5 @@ registers:
   deletions: registers/deletions.parquet
   holds: {empty: true}
 output: {path: out, compression_level: 3}
+pii: off
 """

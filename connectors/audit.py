@@ -20,6 +20,8 @@ from .staged import OWNER_ONLY, StagedFile, Written, publish_json, sweep
 
 UNITS: Final = "units"
 SHARDS: Final = "shards.parquet"
+LISTS: Final = ("decisions", "purge", "findings")
+"""Folders of what is listed by record, one file a unit in each."""
 
 _WRITTEN: Final = pl.Struct({"path": pl.String, "bytes": pl.Int64, "sha256": pl.String})
 SHARD_SCHEMA: Final[dict[str, Any]] = {
@@ -36,6 +38,7 @@ SHARD_SCHEMA: Final[dict[str, Any]] = {
     "released": _WRITTEN,
     "decisions": _WRITTEN,
     "purge_list": _WRITTEN,
+    "findings": _WRITTEN,
     "error": pl.String,
 }
 
@@ -44,7 +47,8 @@ SHARD_SCHEMA: Final[dict[str, Any]] = {
 class UnitResult:
     """What became of one unit. `rows` is None for one that cannot be read; `error` says why.
 
-    `counts` has one entry per surface and reason: (surface, eligible, reason, records).
+    `counts` has one entry per surface and reason: (surface, eligible, reason, records); `found` one
+    per surface and entity: (surface, entity, findings).
     `input_sha256` is the digest of the Parquet footer, or of a whole JSONL file.
     """
 
@@ -59,14 +63,17 @@ class UnitResult:
     excluded: int | None = None
     purge: int | None = None
     counts: tuple[tuple[str, bool, str, int], ...] = ()
+    found: tuple[tuple[str, str, int], ...] = ()
     released: Written | None = None
     decisions: Written | None = None
     purge_list: Written | None = None
+    findings: Written | None = None
     error: str | None = None
 
     def files(self, output: Path, audit: Path) -> list[tuple[Path, Written]]:
         """List the files it wrote, each with the folder its path is relative to."""
-        written = ((output, self.released), (audit, self.decisions), (audit, self.purge_list))
+        audited = (self.decisions, self.purge_list, self.findings)
+        written = ((output, self.released), *((audit, file) for file in audited))
         return [(root, file) for root, file in written if file is not None]
 
 
@@ -81,7 +88,7 @@ def write_frame(frame: pl.DataFrame, file: StagedFile) -> None:
 def write_shards(audit: Path, results: Iterable[UnitResult]) -> Written:
     """Write `shards.parquet`: one row a unit, in the order of shards and parts."""
     ordered = sorted(results, key=lambda result: (result.shard, result.part))
-    rows = [{k: v for k, v in asdict(result).items() if k != "counts"} for result in ordered]
+    rows = [{k: v for k, v in asdict(r).items() if k in SHARD_SCHEMA} for r in ordered]
     frame = pl.DataFrame(rows, schema=SHARD_SCHEMA)
     with StagedFile(audit, SHARDS, OWNER_ONLY) as file:
         write_frame(frame, file)
@@ -124,7 +131,7 @@ def open_audit(audit: Path, output: Path) -> None:
 
 def clear_audit(audit: Path) -> None:
     """Remove all that runs have written, and nothing else."""
-    for name in ("decisions", "purge", UNITS, "scratch"):
+    for name in (*LISTS, UNITS, "scratch"):
         if (audit / name).is_dir():
             shutil.rmtree(audit / name)
     (audit / SHARDS).unlink(missing_ok=True)
@@ -133,7 +140,7 @@ def clear_audit(audit: Path) -> None:
 def _result(data: Mapping[str, Any]) -> UnitResult:
     written = {
         name: Written(**data[name]) if data[name] else None
-        for name in ("released", "decisions", "purge_list")
+        for name in ("released", "decisions", "purge_list", "findings")
     }
-    counts = tuple((s, e, r, n) for s, e, r, n in data["counts"])
-    return UnitResult(**{**data, **written, "counts": counts})
+    tables = {name: tuple(tuple(row) for row in data[name]) for name in ("counts", "found")}
+    return UnitResult(**{**data, **written, **tables})

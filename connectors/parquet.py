@@ -8,7 +8,7 @@ own messages may quote the file, so they are classified and dropped.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from ..filters.errors import SchemaError, UnitError
 from .parquet_footer import UNREADABLE, parse_footer, read_footer, reason, unreadable
-from .parquet_writer import Leaf, SurvivorsFile, travelling
+from .parquet_writer import Edit, Leaf, SurvivorsFile, travelling
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -129,6 +129,11 @@ class ParquetShard:
             raise self._short(row_groups, len(table), rows)
         return table.select(columns).replace_schema_metadata(None)
 
+    def unpacked_bytes(self, columns: Sequence[str]) -> int:
+        """Count the bytes of columns as the footer has them, before compression."""
+        leaves = self._indices(columns)
+        return sum(self._size(group, leaves) for group in range(len(self.row_group_rows)))
+
     def copy_rows(
         self,
         columns: Sequence[str],
@@ -138,13 +143,16 @@ class ParquetShard:
         *,
         without_statistics: Collection[str],
         compression_level: int | None = None,
+        edit: Edit | None = None,
+        edited: Mapping[str, pa.DataType] | None = None,
     ) -> int:
-        """Write the rows where `keep` is true as one Parquet file; give their number.
+        """Write the rows where `keep` is true as one Parquet file; give the number written.
 
         `keep` has one value for each row of `row_groups`; NULL is not true. Rows and columns keep
         the input's order, columns their types, codecs and use of dictionaries; those of
         `without_statistics` get no statistics, the others what they had. Row groups without a
-        survivor are not read. Equal inputs give equal bytes.
+        survivor are not read. Equal inputs give equal bytes. `edit` may change and drop rows before
+        they are written, see SurvivorsFile; `edited` names columns that it gives other types.
 
         Raises UnitError when the input cannot be read, and OSError when the sink cannot be
         written; what the sink then holds is worthless. The sink is not closed.
@@ -163,6 +171,10 @@ class ParquetShard:
         try:
             sizes = [self._size(group, leaves) for group in groups]
             schema = pa.schema([self.schema.field(name) for name in names])
+            other = edited or {}
+            released = pa.schema(
+                [field.with_type(other.get(field.name, field.type)) for field in schema]
+            )
             stored = self._stored(names, row_groups)
         except UNREADABLE as error:
             raise self._unreadable(error, groups, []) from None
@@ -177,6 +189,8 @@ class ParquetShard:
                 compression_level=compression_level,
                 arrow_schema=b"ARROW:schema" in (self._metadata.metadata or {}),
                 write_batch_size=max(1, min(typical, _WRITE_BATCH_ROWS)),
+                edit=edit,
+                edited=released,
             )
         except pa.ArrowException:
             raise unreadable(

@@ -15,9 +15,9 @@ input's, which had none.
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 ROW_GROUP_BYTES: Final = 64 << 20
 ROW_GROUP_ROWS: Final = 1 << 20
+EDIT_BYTES: Final = 16 << 20
+EDIT_ROWS: Final = 1 << 16
 
 _HIGHEST_LEVEL: Final = {"GZIP": 9, "BROTLI": 11, "ZSTD": 22}
 # Batches of a few rows cost far more memory than their values: so many make one.
@@ -36,6 +38,10 @@ _SMALL_BYTES: Final = 256 << 10
 # A dictionary holds 2^20 bytes and more than 2^5 values a byte saved; its indices never need more.
 _INDEX_BYTES: Final = 4
 _PAGE_HEADERS: Final = 4096
+
+
+Edit: TypeAlias = Callable[[pa.Table], pa.Table]
+"""Rows of a file → the rows that are written instead, fewer perhaps."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +144,9 @@ class SurvivorsFile:
     cannot be copied, and OSError where the sink does. `arrow_schema` says whether to write one even
     where the types are read alike without it.
 
+    `edit` sees the rows before they are written, some 16 MiB at a time and in their order, and
+    gives those that are to be written instead; `edited` is their schema, if it is another.
+
     >>> import io
     >>> sink, schema = io.BytesIO(), pa.schema([("text", pa.string_view())])
     >>> leaves = [Leaf("text", "text", "ZSTD")]
@@ -157,11 +166,16 @@ class SurvivorsFile:
         compression_level: int | None = None,
         arrow_schema: bool = True,
         write_batch_size: int,
+        edit: Edit | None = None,
+        edited: pa.Schema | None = None,
     ) -> None:
         """Begin the file; nothing of the input is needed for that but its footer."""
-        self._schema = pa.schema([field.with_type(travelling(field.type)) for field in schema])
+        self._taken = _travelling_schema(schema)
         for field in schema:  # found out before anything is written
             _travel(pa.array([], field.type), travelling(field.type))
+        schema = edited or schema
+        self._schema = _travelling_schema(schema)
+        self._edit = edit
         options = {
             "store_decimal_as_integer": any(leaf.integer_decimal for leaf in leaves),
             "write_time_adjusted_to_utc": any(leaf.utc_time for leaf in leaves),
@@ -204,6 +218,8 @@ class SurvivorsFile:
             encoded = base64.b64encode(wanted.serialize().to_pybytes())
             self._writer.add_key_value_metadata({b"ARROW:schema": encoded})
         self._pending: list[pa.RecordBatch] = []
+        self._edited: list[pa.Table] = []
+        self._edited_bytes = self._edited_rows = 0
         self._settled = 0
         self._bytes = 0
         self._rows = 0
@@ -215,9 +231,11 @@ class SurvivorsFile:
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
         """Write what is left and the footer; after an error the sink's content is worthless."""
-        if kind is None:
-            self._flush()
-        self._writer.close()
+        try:
+            if kind is None:
+                self._flush()
+        finally:
+            self._writer.close()
 
     def add(self, batch: pa.RecordBatch, keep: pa.BooleanArray | None) -> None:
         """Take the rows where `keep` is true, all of them for None."""
@@ -232,20 +250,42 @@ class SurvivorsFile:
             if sum(piece.nbytes for piece in fresh) < _SMALL_BYTES:
                 self._pending[self._settled :] = [pa.concat_batches(fresh)]
             self._settled = len(self._pending)
-        if self._bytes >= ROW_GROUP_BYTES or self._rows >= ROW_GROUP_ROWS:
+        if self._edit is not None and (self._bytes >= EDIT_BYTES or self._rows >= EDIT_ROWS):
+            self._edit_pending(self._edit)
+        held, rows = self._bytes + self._edited_bytes, self._rows + self._edited_rows
+        if held >= ROW_GROUP_BYTES or rows >= ROW_GROUP_ROWS:
             self._flush()
 
     def _travelling(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        columns = map(_travel, batch.columns, self._schema.types)
-        return pa.RecordBatch.from_arrays(list(columns), schema=self._schema)
+        columns = map(_travel, batch.columns, self._taken.types)
+        return pa.RecordBatch.from_arrays(list(columns), schema=self._taken)
 
-    def _flush(self) -> None:
+    def _edit_pending(self, edit: Edit) -> None:
         if self._rows:
-            table = pa.Table.from_batches(self._pending, self._schema)
-            self._writer.write_table(table, row_group_size=self._rows)
-        self.rows += self._rows
+            table = edit(pa.Table.from_batches(self._pending, self._taken))
+            self._edited.append(table)
+            self._edited_bytes += table.nbytes
+            self._edited_rows += len(table)
         self._pending.clear()
         self._settled = self._bytes = self._rows = 0
+
+    def _flush(self) -> None:
+        if self._edit is None:
+            table = pa.Table.from_batches(self._pending, self._schema)
+        else:
+            self._edit_pending(self._edit)
+            table = pa.concat_tables([self._schema.empty_table(), *self._edited])
+        if len(table):
+            self._writer.write_table(table, row_group_size=len(table))
+        self.rows += len(table)
+        self._pending.clear()
+        self._edited.clear()
+        self._settled = self._bytes = self._rows = 0
+        self._edited_bytes = self._edited_rows = 0
+
+
+def _travelling_schema(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([field.with_type(travelling(field.type)) for field in schema])
 
 
 def _probe(schema: pa.Schema, options: dict[str, Any]) -> pq.ParquetFile:

@@ -10,6 +10,7 @@ Paths that end in `arguments`, where OpenAI's tool calls have JSON, need no `{}`
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -101,23 +102,25 @@ def text_paths(column: str, kind: pa.DataType) -> list[TextPath]:
     >>> [path.text for path in text_paths("messages", kind)]
     ['messages[].role']
     """
-    return [parse_path(column + rest, [column]) for rest in _text_ends(storage(kind))]
+    return [
+        TextPath(column + "".join("[]" if s is None else f".{s}" for s in steps), column, steps)
+        for steps in _text_ends(storage(kind))
+    ]
 
 
-def _text_ends(kind: pa.DataType) -> Iterator[str]:
-    if pt.is_dictionary(kind):
-        kind = kind.value_type
-    if is_text(kind):
-        yield ""
-    elif pt.is_struct(kind):
-        for index in range(kind.num_fields):
-            field = kind.field(index)
-            yield from (f".{field.name}{rest}" for rest in _text_ends(storage(field.type)))
+def _text_ends(kind: pa.DataType) -> Iterator[tuple[str | None, ...]]:
+    inner: list[tuple[tuple[str | None, ...], pa.DataType]] = []
+    if pt.is_struct(kind):
+        fields = [kind.field(index) for index in range(kind.num_fields)]
+        inner = [((field.name,), field.type) for field in fields]
     elif pt.is_map(kind):
-        for name, inner in (("key", kind.key_type), ("value", kind.item_type)):
-            yield from (f"[].{name}{rest}" for rest in _text_ends(storage(inner)))
+        inner = [((None, "key"), kind.key_type), ((None, "value"), kind.item_type)]
     elif _is_list(kind):
-        yield from (f"[]{rest}" for rest in _text_ends(storage(kind.value_type)))
+        inner = [((None,), kind.value_type)]
+    elif is_text(kind.value_type if pt.is_dictionary(kind) else kind):
+        yield ()
+    for steps, within in inner:
+        yield from (steps + rest for rest in _text_ends(storage(within)))
 
 
 def is_text(kind: pa.DataType) -> bool:

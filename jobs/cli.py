@@ -94,7 +94,7 @@ def run(
 @app.command(epilog="Example: corpusgate plan job.yaml")
 def plan(job: JobFile, *, as_json: Json = False) -> None:
     """Show what a run would read and write, without reading a record."""
-    from .describe import describe_plan, render_plan
+    from .describe_plan import describe_plan, render_plan
 
     facts = describe_plan(job)
     if as_json:
@@ -147,7 +147,7 @@ def policy_show(
     as_json: Json = False,
 ) -> None:
     """Print a policy's rules with their clauses, as DuckDB SQL and as Polars expressions."""
-    from .describe import describe_policy, render_policy
+    from .describe_policy import describe_policy, render_policy
     from .policies import load_policy
 
     facts = describe_policy(load_policy(name))

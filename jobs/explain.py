@@ -21,7 +21,7 @@ from ..filters.predicate import FALSE
 from ..filters.provenance import id_kinds
 from ..filters.schema import DERIVED
 from ..filters.to_duckdb import to_duckdb
-from .describe import settled_as_of, stated
+from .describe_plan import settled_as_of, stated
 from .page import Page
 from .plan import Plan, Unit, make_plan
 from .report import because
@@ -43,7 +43,7 @@ def explain_record(job: Job | str | Path, record_id: str) -> dict[str, Any]:
         # JSON lines become Parquet before they are read; not in the run's own output.
         folder = Path(scratch)
         judge = Judge.prepare(plan.policy, plan.registers)
-        context = Context(judge, plan.registers, plan.settings, folder, folder)
+        context = Context(judge, plan.registers, plan.settings, plan.reduction, folder, folder)
         found, looked_at, skipped = _search(plan, context, record_id)
         if not found:
             raise _unknown(plan, record_id, looked_at, skipped)

@@ -21,6 +21,7 @@ from typing import Final, Protocol
 from filelock import FileLock, Timeout
 
 from ..connectors.audit import (
+    LISTS,
     UnitResult,
     clear_audit,
     committed,
@@ -160,6 +161,7 @@ def _work(
         Judge.prepare(plan.policy, plan.registers),
         plan.registers,
         plan.settings,
+        plan.reduction,
         output,
         audit,
         duplicate_ids(plan, audit) if plan.settings.unique == "run" else None,
@@ -286,7 +288,7 @@ def _drop_stale(output: Path, audit: Path, done: dict[str, UnitResult], keys: se
         for key in keys & done.keys()
         for root, file in done[key].files(output, audit)
     }
-    for root, folders in ((output, ("eligible",)), (audit, ("decisions", "purge"))):
+    for root, folders in ((output, ("eligible",)), (audit, LISTS)):
         for name in folders:
             for path in sorted((root / name).rglob("*"), reverse=True):
                 if path.is_dir():

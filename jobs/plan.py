@@ -26,6 +26,7 @@ from ..filters.paths import TextPath, holds_text, parse_path
 from ..filters.policy import BoundPolicy, Policy
 from ..filters.provenance import conform, id_kinds
 from ..filters.registers import RegisterSet
+from .pii import Reduction, open_reduction
 from .policies import load_policy
 from .registers import Registers
 from .spec import Job
@@ -114,6 +115,11 @@ class Settings:
         paths = tuple(parse_path(text, schema.names) for text in self.text)
         for path in paths:
             path.check(schema)
+        ends = [(path.column, path.steps) for path in paths]
+        for index, end in enumerate(ends):
+            if end in ends[:index]:
+                what = "two text paths lead to the same texts"
+                raise SchemaError(f"text path `{paths[index].text}`", what, "leave one out")
         return paths
 
     def released(self, schema: pa.Schema) -> list[str]:
@@ -144,6 +150,7 @@ class Plan:
     policy: BoundPolicy
     registers: RegisterSet
     settings: Settings
+    reduction: Reduction
     inputs: tuple[InputFile, ...]
     units: tuple[Unit, ...]
     unreadable: tuple[Unreadable, ...]
@@ -157,6 +164,7 @@ class Plan:
             "policy": self.policy.policy.fingerprint,
             "as_of": self.policy.as_of.isoformat(),
             "registers": {name: item.digest for name, item in self.registers.given().items()},
+            "reduction": self.reduction.fingerprint,
             "versions": versions(),
         }
         return _digest(facts)
@@ -218,6 +226,7 @@ def make_plan(job: Job, as_of: datetime) -> Plan:
     warnings += _freshness(job, registers, as_of)
     registers.match_ids(dict.fromkeys(job.input.columns))
     settings = Settings.of(job)
+    reduction = open_reduction(job)
     inputs = tuple(list_inputs(job.input.path, job.base))
     output, audit = output_folders(job)
     inside = (Path(item.path).resolve() for item in inputs)
@@ -226,7 +235,9 @@ def make_plan(job: Job, as_of: datetime) -> Plan:
         raise JobError(job.source, (Fault("output.path", "the input lies inside the output", fix),))
     units, unreadable = _units(job, settings, registers, inputs)
     warnings += _unknowns(job, policy, registers)
-    return Plan(job, policy, registers, settings, inputs, units, unreadable, tuple(warnings))
+    return Plan(
+        job, policy, registers, settings, reduction, inputs, units, unreadable, tuple(warnings)
+    )
 
 
 def open_registers(job: Job) -> RegisterSet:

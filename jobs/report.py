@@ -31,6 +31,8 @@ _INPUT: Final = {
     "input:unresolved-parents": "made from other records, which this run has not looked at",
     "input:duplicate-record_id": "two records have this id, so it names neither",
     "no-permit": "no rule permits it",
+    "pii:unreadable": "personal information could not be looked for, or not be reduced",
+    "pii:too-dense": "it holds more personal information than the job allows",
 }
 
 _PAGE: Final = """<!doctype html>
@@ -50,6 +52,7 @@ code{{font-size:.85em;overflow-wrap:anywhere}}
 <table><tr><th>reason<th class="n">records<th class="n">share<th>{rows}</table>
 <h2>By surface</h2>
 <table><tr><th>surface<th class="n">records<th class="n">eligible{surfaces}</table>
+{findings}
 <h2>Registers</h2>
 <table><tr><th>register<th class="n">rows<th>taken<th class="n">subjects not met{registers}</table>
 {unreadable}
@@ -96,10 +99,24 @@ def render_report(facts: Mapping[str, Any], manifest_sha256: str) -> str:
             f"{item['subjects_unmatched']:,}"
             for name, item in facts["registers"].items()
         ),
+        findings=_findings(totals["findings"], on=facts["pii"] != "off"),
         unreadable=f"<h2>Unreadable</h2><ul>{''.join(bad)}</ul>" if bad else "",
         policy=f"{escape(policy['name'])} {escape(policy['version'])} {policy['fingerprint']}",
         manifest=manifest_sha256,
     )
+
+
+def _findings(findings: Mapping[str, int], *, on: bool) -> str:
+    if not on:
+        return "<p>Personal information was not looked for.</p>"
+    rows = "".join(
+        f'<tr><td>{escape(entity)}<td class="n">{count:,}' for entity, count in _most(findings)
+    )
+    return f'<h2>Personal information</h2><table><tr><th>kind<th class="n">found{rows}</table>'
+
+
+def _most(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
 def _permits(facts: Mapping[str, Any]) -> frozenset[str]:
@@ -144,8 +161,10 @@ def render_summary(summary: Summary, why: Mapping[str, str]) -> None:
     speed = f" in {summary.seconds:.1f} s" if summary.seconds else ""
     moment = f"as of {summary.as_of:%Y-%m-%dT%H:%M:%SZ}"
     due = f"{summary.purge:,} are due for deletion"
+    found = ", ".join(f"{entity} {count:,}" for entity, count in _most(summary.findings))
     lines = [
         f"{summary.rows_in:,} records in {summary.shards:,} shards{speed}, {moment}. {due}.",
+        *([f"personal information found: {found}"] if found else []),
         *(f"unreadable: {name}: {error}" for name, error in summary.unreadable.items()),
         f"{summary.output}/report.html, manifest {summary.manifest_sha256}",
     ]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import polars as pl
+import pyarrow as pa
 
 from ..connectors.audit import UnitResult, commit, write_frame
 from ..connectors.jsonl import is_jsonl, jsonl_to_parquet
@@ -29,7 +30,9 @@ from ..filters.paths import holds_text
 from ..filters.provenance import id_kinds
 from ..filters.registers import RegisterSet
 from ..filters.schema import PARTS, SURFACES
+from .pii import Reduction
 from .plan import Settings, Unit, check_shard, with_partitions
+from .reducing import Reducing, after_reduction
 
 RECHECK: Final = (
     "surface",
@@ -53,6 +56,7 @@ class Context:
     judge: Judge
     registers: RegisterSet
     settings: Settings
+    reduction: Reduction
     output: Path
     audit: Path
     duplicates: pl.Series | None = None
@@ -137,10 +141,19 @@ def _released(
     columns = settings.released(shard.schema)
     secret = {name for name in columns if holds_text(shard.schema.field(name).type)}
     eligible = verdict["eligible"]
+    survivors = facts.filter(eligible)
+    reducing = Reducing(
+        context.reduction, unit.name, settings.paths(shard.schema), survivors, settings.id_column
+    )
     with ExitStack() as stack:
 
         def stage(root: Path, path: str, mode: int = 0o666) -> StagedFile:
             return stack.enter_context(StagedFile(root, path, mode))
+
+        def staged_frame(folder: str, frame: pl.DataFrame) -> StagedFile:
+            file = stage(context.audit, f"{folder}/{unit.output}", OWNER_ONLY)
+            write_frame(frame, file)
+            return file
 
         shards = stage(context.output, f"eligible/{unit.output}")
         written = shard.copy_rows(
@@ -150,22 +163,26 @@ def _released(
             shards,
             without_statistics={settings.id_column, *secret},
             compression_level=settings.compression_level,
+            edit=reducing if context.reduction.active else None,
+            edited={settings.id_column: pa.string()} if context.reduction.ids else None,
         )
-        kept = int(eligible.sum())
+        verdict = after_reduction(verdict, reducing.excluded)
+        kept = int(verdict["eligible"].sum())
         if written != kept or verdict.height != facts.height:
             what = f"{written} rows were written where {kept} were decided to be eligible"
             raise UnitError(unit.name, what, "report this: rows must never be lost")
-        decisions = stage(context.audit, f"decisions/{unit.output}", OWNER_ONLY)
-        write_frame(_decisions(unit, facts, verdict), decisions)
-        purge_list = stage(context.audit, f"purge/{unit.output}", OWNER_ONLY)
-        purged = (
-            facts.select("record_id")
-            .hstack(
-                verdict.select(pl.col("purge_reason").alias("reason"), deadline="purge_deadline")
+        decisions = staged_frame("decisions", _decisions(unit, facts, verdict))
+        purged = _purged(facts, verdict)
+        purge_list = staged_frame("purge", purged)
+        findings = None
+        found: tuple[tuple[str, str, int], ...] = ()
+        if context.reduction.reducer is not None:
+            listed = reducing.findings()
+            found = _found(listed, survivors)
+            places = eligible.arg_true().cast(pl.Int64) + unit.row_offset
+            findings = staged_frame(
+                "findings", listed.with_columns(pl.lit(places).gather(pl.col("row")).alias("row"))
             )
-            .filter(pl.col("reason").is_not_null())
-        )
-        write_frame(purged, purge_list)
         return replace(
             _blank(unit),
             rows=facts.height,
@@ -173,10 +190,23 @@ def _released(
             excluded=facts.height - kept,
             purge=purged.height,
             counts=_counts(facts, verdict),
+            found=found,
             released=shards.publish(),
             decisions=decisions.publish(),
             purge_list=purge_list.publish(),
+            findings=None if findings is None else findings.publish(),
         )
+
+
+def _purged(facts: pl.DataFrame, verdict: pl.DataFrame) -> pl.DataFrame:
+    due = verdict.select(pl.col("purge_reason").alias("reason"), deadline="purge_deadline")
+    return facts.select("record_id").hstack(due).filter(pl.col("reason").is_not_null())
+
+
+def _found(findings: pl.DataFrame, survivors: pl.DataFrame) -> tuple[tuple[str, str, int], ...]:
+    surface = pl.lit(survivors["surface"]).gather(pl.col("row")).alias("surface")
+    counted = findings.select(surface, "entity").group_by("surface", "entity").len()
+    return tuple(counted.sort("surface", "entity").rows())
 
 
 def _decisions(unit: Unit, facts: pl.DataFrame, verdict: pl.DataFrame) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,8 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 from ..filters.document import Document, parse_document, spell, suggest
 from ..filters.errors import Fault, JobError
 from ..filters.mapping import Source
+from ..filters.operators import parse_operators
 from ..filters.parse import parse_duration, parse_time
 from ..filters.policy_file import model_faults
+from ..filters.record_rules import parse_record_rules
 from ..filters.registers import REGISTERS, field_types
 from ..filters.schema import PROVENANCE, PURPOSES, REQUIRED, Type
 
@@ -102,6 +105,43 @@ class OutputSpec(_Spec):
     compression_level: int | None = None
 
 
+class KeySpec(_Spec):
+    """Where a secret key is: an environment variable or a file, never the job file itself."""
+
+    env: str | None = None
+    file: str | None = None
+
+
+class PiiSpec(_Spec):
+    """What personal information is looked for, and what becomes of it.
+
+    `operators`, `exclude` and `nlp` are read by those who use them. `scope` is that of
+    pseudonyms.
+    """
+
+    entities: list[str] | None = None
+    threshold: str = "0.4"
+    languages: list[str] = Field(default=["en"], min_length=1)
+    profile: Literal["strict", "presidio"] = "strict"
+    recognizers: list[str] = Field(default_factory=list)
+    operators: dict[str, Any] = Field(default_factory=dict)
+    scope: Literal["record", "user", "organisation", "run"] = "record"
+    exclude: dict[str, Any] = Field(default_factory=dict)
+    nlp: dict[str, Any] | None = None
+
+    _lists = field_validator("entities", "languages", "recognizers", mode="before")(_listed)
+
+    @field_validator("threshold", mode="before")
+    @classmethod
+    def _plain_number(cls, value: object) -> object:
+        return str(value) if type(value) in {int, float} else value
+
+    @property
+    def least(self) -> float:
+        """The threshold as a number."""
+        return float(self.threshold)
+
+
 class Job(_Spec):
     """A job file's keys. Relative paths are relative to `base`, the file's folder."""
 
@@ -114,10 +154,22 @@ class Job(_Spec):
     input: InputSpec
     registers: RegistersSpec = Field(default_factory=RegistersSpec)
     output: OutputSpec
-    pii: Literal["off"] = "off"
+    pii: PiiSpec | None = Field(default_factory=PiiSpec)
+    record_ids: Literal["own", "hmac"] = "own"
+    key: KeySpec | None = None
 
     _base: Path = PrivateAttr(default_factory=Path)
     _source: str = PrivateAttr(default="job")
+
+    @field_validator("pii", mode="before")
+    @classmethod
+    def _off_is_said(cls, value: object) -> object:
+        if value == "off":
+            return None
+        if not isinstance(value, (dict, PiiSpec)):
+            what = "neither keys nor `off`: leave it out for what is usual"
+            raise ValueError(what)  # noqa: TRY004 - pydantic turns only these into faults
+        return value
 
     @property
     def base(self) -> Path:
@@ -143,11 +195,11 @@ class Job(_Spec):
         """Give what the output depends on, as plain data without defaults left open.
 
         Register locations stay out: what a register holds counts, not where it lies, and a
-        location may hold a password.
+        location may hold a password. So does the place of the key.
         """
-        data = self.model_dump(mode="json", exclude_none=True, exclude={"registers"})
+        data = self.model_dump(mode="json", exclude_none=True, exclude={"registers", "key"})
         data["output"] = {"compression_level": self.output.compression_level}
-        return data
+        return {"pii": "off", **data}
 
 
 def load_job(path: str | Path) -> Job:
@@ -193,6 +245,8 @@ _MODELS: Final[dict[str, type[BaseModel]]] = {
     "input": InputSpec,
     "registers": RegistersSpec,
     "output": OutputSpec,
+    "pii": PiiSpec,
+    "key": KeySpec,
 }
 
 
@@ -222,9 +276,9 @@ def _meaning(job: Job, document: Document) -> Iterator[Fault]:
         yield fault(
             ("purpose",), f"unknown purpose `{job.purpose}`", suggest(job.purpose, PURPOSES)
         )
-    if job.purpose == "analysis":
-        fix = "reduction of personal information is not part of this version"
-        yield fault(("purpose",), "analysis wants reduced text, and `pii` is off", fix)
+    if job.purpose == "analysis" and job.pii is None:
+        fix = "leave `pii: off` out"
+        yield fault(("pii",), "purpose analysis wants reduced text, and `pii` is off", fix)
     if (job.purpose == "custom_model") != (job.for_org is not None):
         what = "for_org goes with purpose custom_model, and only with it"
         yield fault(("for_org",), what, "name the one organisation whose model it is")
@@ -238,6 +292,7 @@ def _meaning(job: Job, document: Document) -> Iterator[Fault]:
         except ValueError:
             yield fault((key,), "cannot be read", f"write {form}")
     yield from _input_meaning(job, fault)
+    yield from _pii_meaning(job, fault)
     for name in REGISTERS:
         spec: RegisterSpec | None = getattr(job.registers, name)
         if spec is not None:
@@ -262,6 +317,30 @@ def _input_meaning(job: Job, fault: Any) -> Iterator[Fault]:  # noqa: ANN401 - a
             yield fault(path, f"no provenance column `{name}`", suggest(name, PROVENANCE))
         elif name in columns:
             yield fault(path, f"`{name}` is mapped as well", "say one or the other")
+
+
+def _pii_meaning(job: Job, fault: Any) -> Iterator[Fault]:  # noqa: ANN401 - a closure
+    if job.key is not None and (job.key.env is None) == (job.key.file is None):
+        yield fault(("key",), "a key is in one place", "write {env: NAME} or {file: PATH}")
+    if job.record_ids == "hmac" and job.key is None:
+        what = "record_ids: hmac wants a key"
+        yield fault(("record_ids",), what, "say where it is: `key: {env: NAME}`")
+    pii = job.pii
+    if pii is None:
+        return
+    if not _THRESHOLD.fullmatch(pii.threshold):
+        yield fault(("pii", "threshold"), "not a score", "write a number from 0 to 1, such as 0.4")
+    operators, found = parse_operators(pii.operators)
+    _, more = parse_record_rules(pii.exclude)
+    for each in (*found, *more):
+        path: Place = ("pii", *each.where.split("."))
+        yield fault(path, each.what, each.fix)
+    if operators.keyed and job.key is None:
+        what = "hash and pseudonym want a key"
+        yield fault(("pii", "operators"), what, "say where it is: `key: {env: NAME}`")
+
+
+_THRESHOLD: Final = re.compile(r"0(?:\.[0-9]+)?|1(?:\.0+)?", re.ASCII)
 
 
 def _register_meaning(name: str, spec: RegisterSpec, fault: Any) -> Iterator[Fault]:  # noqa: ANN401

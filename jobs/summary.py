@@ -25,9 +25,9 @@ _COUNTS: Final = ("rows_in", "eligible", "excluded", "shards", "shards_unreadabl
 class Summary:
     """What a run came to. Records are counted in readable shards only.
 
-    `reasons` counts each record's first reason: permits for eligible records, forbids and
-    `input:…` for excluded ones. `seconds` is wall time. `done_before` is TRUE where a finished
-    run was found and nothing was done.
+    `reasons` counts each record's first reason: permits for eligible records, forbids, `input:…`
+    and `pii:…` for excluded ones. `findings` counts personal information by entity. `seconds` is
+    wall time. `done_before` is TRUE where a finished run was found and nothing was done.
     """
 
     rows_in: int
@@ -37,6 +37,7 @@ class Summary:
     shards_unreadable: int
     purge: int
     reasons: dict[str, int]
+    findings: dict[str, int]
     seconds: float
     output: str
     manifest_sha256: str
@@ -51,6 +52,7 @@ class Summary:
         return {
             **{name: getattr(self, name) for name in _COUNTS},
             "reasons": self.reasons,
+            "findings": self.findings,
             "seconds": self.seconds,
             "output": self.output,
             "manifest_sha256": self.manifest_sha256,
@@ -66,6 +68,7 @@ def summarise(facts: Mapping[str, Any], output: Path, shown: str) -> Summary:
     return Summary(
         **{name: totals[name] for name in _COUNTS},
         reasons=totals["reasons"],
+        findings=totals["findings"],
         seconds=0.0,
         output=shown,
         manifest_sha256=hashlib.sha256((output / MANIFEST).read_bytes()).hexdigest(),
@@ -107,7 +110,7 @@ def manifest_facts(
             }
             for name, register in plan.registers.given().items()
         },
-        "pii": plan.job.pii,
+        **plan.reduction.facts,
         "versions": versions(),
         "totals": _totals(results),
         "unreadable": _unreadable(results),
@@ -119,6 +122,8 @@ def _totals(results: Iterable[UnitResult]) -> dict[str, Any]:
     """Add up units. Raises OutputError if a record is neither eligible nor excluded."""
     reasons: Counter[str] = Counter()
     surfaces: dict[str, Counter[str]] = {}
+    findings: Counter[str] = Counter()
+    found: dict[str, Counter[str]] = {}
     sums: Counter[str] = Counter()
     shards, bad = set(), set()
     for result in results:
@@ -132,6 +137,9 @@ def _totals(results: Iterable[UnitResult]) -> dict[str, Any]:
         for surface, _, reason, count in result.counts:
             reasons[reason] += count
             surfaces.setdefault(surface, Counter())[reason] += count
+        for surface, entity, count in result.found:
+            findings[entity] += count
+            found.setdefault(surface, Counter())[entity] += count
     counted = sums["eligible"] + sums["excluded"]
     if not sums["rows_in"] == counted == reasons.total():
         what = "rows in are not eligible + excluded"
@@ -142,6 +150,8 @@ def _totals(results: Iterable[UnitResult]) -> dict[str, Any]:
         "shards_unreadable": len(bad),
         "reasons": dict(sorted(reasons.items())),
         "surfaces": {name: dict(sorted(c.items())) for name, c in sorted(surfaces.items())},
+        "findings": dict(sorted(findings.items())),
+        "findings_by_surface": {n: dict(sorted(c.items())) for n, c in sorted(found.items())},
     }
 
 

@@ -15,7 +15,9 @@ from corpusgate.jobs.plan import ENGINES
 from corpusgate.jobs.spec import (
     InputSpec,
     Job,
+    KeySpec,
     OutputSpec,
+    PiiSpec,
     RegisterSpec,
     RegistersSpec,
     SourceSpec,
@@ -34,6 +36,8 @@ SECTIONS = {
     "`input.columns`": SourceSpec,
     "`registers`": RegisterSpec,
     "`output`": OutputSpec,
+    "`pii`": PiiSpec,
+    "`key`": KeySpec,
 }
 INPUT = {"path": ["c"], "columns": {"record_id": "id"}, "text": ["t"]}
 LEAST: dict[Any, dict[str, Any]] = {
@@ -59,8 +63,8 @@ def test_defaults_are_those_of_the_model(heading):
             continue
         default = field.get_default(call_default_factory=True, validated_data={})
         assert default is not PydanticUndefined
-        if isinstance(default, RegistersSpec):
-            default = default.model_dump(exclude_none=True)
+        if isinstance(default, (RegistersSpec, PiiSpec)):
+            default = default.model_dump(exclude_defaults=True)
         told = None if row["default"] == "none" else parse_document(codes(row["default"])[0]).data
         assert told == default, key
 

@@ -42,6 +42,7 @@ def out(inside):
     ("heading", "file"),
     [
         ("`audit/decisions/`", f"audit/decisions/{SHARD}"),
+        ("`audit/findings/`", f"audit/findings/{SHARD}"),
         ("`audit/purge/`", f"audit/purge/{SHARD}"),
         ("`audit/shards.parquet`", "audit/shards.parquet"),
     ],
@@ -102,7 +103,7 @@ def test_names_of_released_files_are_as_listed(inside):
     code, _ = run_command("corpusgate run build/demo/names.yaml --quiet")
     assert code == 0
     parts = [f"web/a-0000{part}-of-00004.parquet" for part in range(4)]
-    for folder in ("eligible", "audit/decisions", "audit/purge"):
+    for folder in ("eligible", "audit/decisions", "audit/findings", "audit/purge"):
         root = demo / "named" / folder
         released = {path.relative_to(root).as_posix() for path in root.rglob("*.parquet")}
         assert released == {*parts, "web/a.jsonl.gz.parquet"}

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from corpusgate import JobError, OutputError, load_policy, run
 from corpusgate.jobs.cli import main
-from corpusgate.jobs.describe import describe_plan, describe_policy
+from corpusgate.jobs.describe_plan import describe_plan
+from corpusgate.jobs.describe_policy import describe_policy
 
 MARCH = datetime(2023, 3, 1, tzinfo=UTC)
 JOB = """

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from corpusgate import JobError, SchemaError
 from corpusgate.jobs.cli import main
-from corpusgate.jobs.describe import describe_plan
+from corpusgate.jobs.describe_plan import describe_plan
 from corpusgate.jobs.guess import _NAMES
 from corpusgate.jobs.init import draft_job
 from corpusgate.jobs.spec import Job, load_job, parse_job

@@ -41,6 +41,7 @@ JOB: dict[str, Any] = {
         "holds": {"empty": True},
     },
     "output": {"path": "out"},
+    "pii": "off",
 }
 
 

@@ -1,0 +1,316 @@
+"""Whole runs that reduce personal information: what is released, listed and counted."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from corpusgate.filters.errors import JobError
+from corpusgate.jobs.describe_plan import describe_plan
+from corpusgate.jobs.spec import parse_job
+from runs.workshop import Workshop, merge, stable, tree
+
+KEY = "0123456789abcdef0123456789abcdef"
+MAIL = "mara.quill@northwick-press.com"
+ADDRESS = "81.174.36.29"
+CALL = pa.struct([("name", pa.string()), ("arguments", pa.string())])
+MESSAGE = pa.struct(
+    [("role", pa.string()), ("content", pa.string()), ("tool_calls", pa.list_(CALL))]
+)
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("source", pa.string()),
+        ("user", pa.string()),
+        ("text", pa.large_string()),
+        ("messages", pa.list_(MESSAGE)),
+    ]
+)
+JOB = {
+    "policy": "openai-api-data",
+    "purpose": "pretraining",
+    "as_of": "2023-08-01T00:00:00Z",
+    "input": {
+        "path": "corpus",
+        "columns": {"record_id": "id", "surface": "source"},
+        "absent": [
+            "submitted_at", "org_id", "user_id", "endpoint", "model", "part", "license_ends_at",
+        ],
+        "text": ["text", "messages[].content", "messages[].tool_calls[].arguments"],
+    },
+    "registers": {name: {"empty": True} for name in ("consent", "accounts", "deletions", "holds")},
+    "output": {"path": "out"},
+}  # fmt: skip
+
+
+def record(number: int, text: str | None, source: str = "public_web", **more: object) -> dict:
+    return {"id": f"r-{number}", "source": source, "text": text, **more}
+
+
+RECORDS = [
+    record(0, "Nothing to see here."),
+    record(1, f"Write to {MAIL}, or to {MAIL.upper()}."),
+    record(2, f"secret of {MAIL}", "enterprise"),
+    record(3, None, messages=[
+        {"role": "user", "content": f"ping {ADDRESS}", "tool_calls": None},
+        {"role": MAIL, "content": None, "tool_calls": [
+            {"name": "mail", "arguments": json.dumps({"to": MAIL, "n": 1, "é": "\u00fc"})},
+            {"name": "look", "arguments": "{}"},
+        ]},
+    ]),
+    record(4, f"{ADDRESS} {ADDRESS} {MAIL}"),
+    record(5, f"stra\u00dfe \U0001f600 {MAIL}"),
+]  # fmt: skip
+
+
+class Reducing(Workshop):
+    """A workshop whose job reduces."""
+
+    def job(self, changes=None, name="job.yaml"):
+        path = self.folder / name
+        path.write_text(json.dumps(merge(JOB, changes or {})), "utf-8")
+        return path
+
+    def records(self, name: str, records: list[dict], **options: object) -> None:
+        self.write(name, pa.Table.from_pylist(records, SCHEMA), **options)
+
+    def findings(self, name: str) -> pl.DataFrame:
+        return pl.read_parquet(self.out / "audit/findings" / name)
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    monkeypatch.setenv("CG_KEY", KEY)
+    world = Reducing(tmp_path)
+    world.records("a.parquet", RECORDS)
+    return world
+
+
+def test_texts_are_reduced_and_all_else_is_as_it_was(world):
+    summary = world.run()
+    released = world.released("a.parquet")
+    assert released.schema.equals(SCHEMA.remove(2).remove(1))
+    kept = [each for each in RECORDS if each["source"] == "public_web"]
+    assert released["id"].to_pylist() == [each["id"] for each in kept]
+    assert released["text"].to_pylist() == [
+        "Nothing to see here.",
+        "Write to <EMAIL_ADDRESS>, or to <EMAIL_ADDRESS>.",
+        None,
+        "<IP_ADDRESS> <IP_ADDRESS> <EMAIL_ADDRESS>",
+        "stra\u00dfe \U0001f600 <EMAIL_ADDRESS>",
+    ]
+    arguments = json.dumps({"to": "<EMAIL_ADDRESS>", "n": 1, "é": "\u00fc"})
+    assert released["messages"].to_pylist()[2] == [
+        {"role": "user", "content": "ping <IP_ADDRESS>", "tool_calls": None},
+        {"role": MAIL, "content": None, "tool_calls": [
+            {"name": "mail", "arguments": arguments},
+            {"name": "look", "arguments": "{}"},
+        ]},
+    ]  # fmt: skip
+    assert summary.findings == {"EMAIL_ADDRESS": 5, "IP_ADDRESS": 3}
+    assert world.manifest()["totals"]["findings_by_surface"] == {"public_web": summary.findings}
+
+
+def test_findings_say_where_in_the_input(world):
+    world.run()
+    found = world.findings("a.parquet")
+    assert found["shard"].unique().to_list() == ["a.parquet"]
+    assert set(found["operator"]) == {"replace"}
+    for each in found.iter_rows(named=True):
+        source = RECORDS[each["row"]]
+        assert source["id"] == each["record_id"]
+        text = source["text"]
+        if each["path"] == "messages[].content":
+            text = source["messages"][each["index"][0]]["content"]
+        if each["path"].endswith("arguments"):
+            message, call = each["index"]
+            assert each["pointer"] == "/to"
+            text = json.loads(source["messages"][message]["tool_calls"][call]["arguments"])["to"]
+        value = text[each["start"] : each["end"]]
+        assert value.lower() in {MAIL, ADDRESS}, each
+    assert found.height == 8
+
+
+def test_no_finding_stands_anywhere_but_where_it_came_from(world):
+    done = world.cli("run", world.job(), "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["findings"] == {"EMAIL_ADDRESS": 5, "IP_ADDRESS": 3}
+    needles = (MAIL.encode(), MAIL.upper().encode(), ADDRESS.encode())
+    for name, data in tree(world.out).items():
+        hits = [needle for needle in needles if needle in data]
+        # The role is no text path: it stays as it is.
+        assert not hits or (name == "eligible/a.parquet" and hits == [MAIL.encode()]), name
+    assert not any(n.decode() in done.stdout + done.stderr for n in needles)
+
+
+def test_records_with_too_much_are_excluded_and_counted(world):
+    world.records("b.parquet", [record(9, f"{MAIL}"), record(8, "nothing")])
+    summary = world.run({"pii": {"exclude": {"max_findings": 2}}})
+    assert summary.reasons == {"public": 6, "pii:too-dense": 1, "enterprise-surface": 1}
+    assert summary.eligible == 6
+    assert world.released("a.parquet")["id"].to_pylist() == ["r-0", "r-1", "r-3", "r-5"]
+    decided = world.decisions().filter(pl.col("shard") == "a.parquet")
+    assert decided["reasons"].to_list()[4] == ["pii:too-dense"]
+    assert decided["out_row"].to_list() == [0, 1, None, 2, None, 3]
+    assert world.findings("a.parquet").filter(record_id="r-4").height == 3
+
+
+def test_off_must_be_said(world):
+    summary = world.run({"pii": "off"})
+    assert summary.findings == {}
+    assert world.released("a.parquet")["text"].to_pylist()[1] == RECORDS[1]["text"]
+    assert not (world.out / "audit/findings").exists()
+    assert world.manifest()["pii"] == "off"
+
+
+@pytest.mark.parametrize("pii", [None, "on", True, []])
+def test_other_ways_to_say_nothing_are_refused(world, pii):
+    with pytest.raises(JobError) as caught:
+        parse_job(json.dumps({**JOB, "pii": pii}))
+    assert [fault.where for fault in caught.value.faults] == ["pii"]
+
+
+def test_operators_with_a_key(world):
+    changes = {
+        "pii": {"operators": {"EMAIL_ADDRESS": "pseudonym", "DEFAULT": "hash"}, "scope": "run"},
+        "key": {"env": "CG_KEY"},
+    }
+    world.run(changes)
+    texts = world.released("a.parquet")["text"].to_pylist()
+    first, second = texts[1].removeprefix("Write to ").removesuffix(".").split(", or to ")
+    assert first == second
+    assert first.partition("@")[2].startswith("example.")
+    assert first in texts[4]
+    before = stable(world.out)
+    world.run(changes, fresh=True)
+    assert stable(world.out) == before
+    assert KEY.encode() not in b"".join(tree(world.out).values())
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        (None, "key: {env: NAME}"),
+        ({"env": "CG_NOBODY_SET_THIS"}, "is not set"),
+        ({"file": "nowhere.key"}, "cannot be read"),
+        ({"file": "short.key"}, "fewer than 16"),
+        ({"env": "A", "file": "B"}, "one place"),
+    ],
+)
+def test_a_key_that_is_not_one_stops_the_run(world, capsys, key, words):
+    (world.folder / "short.key").write_text("short\n")
+    job = world.job({"pii": {"operators": {"DEFAULT": "hash"}}, "key": key})
+    done = world.command(capsys, "run", job)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert not world.out.exists()
+
+
+def test_another_key_is_another_run(world, monkeypatch):
+    changes = {"pii": {"operators": {"DEFAULT": "hash"}}, "key": {"env": "CG_KEY"}}
+    world.run(changes)
+    before = world.released("a.parquet")["text"].to_pylist()
+    monkeypatch.setenv("CG_KEY", KEY[::-1])
+    assert not world.run(changes).done_before
+    assert world.released("a.parquet")["text"].to_pylist() != before
+
+
+def test_ids_that_are_addresses_stop_the_run_and_keyed_ids_do_not(world, capsys):
+    world.records("mail.parquet", [{**record(0, "hello"), "id": MAIL}])
+    done = world.command(capsys, "run", world.job())
+    assert done.returncode == 2
+    assert "record_ids: hmac" in done.stderr
+    assert MAIL not in done.stderr
+    assert not (world.out / "manifest.json").exists()
+    keyed = {"record_ids": "hmac", "key": {"env": "CG_KEY"}}
+    world.run(keyed)
+    ids = world.released("mail.parquet")["id"].to_pylist()
+    assert all(len(each) == 64 for each in ids)
+    assert MAIL.encode() not in (world.out / "eligible/mail.parquet").read_bytes()
+
+
+def test_keyed_ids_of_numbers_are_strings(world):
+    table = pa.Table.from_pylist(RECORDS, SCHEMA)
+    world.write("a.parquet", table.set_column(0, "id", pa.array(range(len(table)))))
+    world.run({"record_ids": "hmac", "key": {"env": "CG_KEY"}, "pii": "off"})
+    released = world.released("a.parquet")
+    assert released.schema.field("id").type == pa.string()
+    assert len(set(released["id"].to_pylist())) == 5
+
+
+def test_workers_and_batches_change_no_byte(world, monkeypatch):
+    from corpusgate.connectors import parquet_writer
+
+    for index in range(6):
+        world.records(f"{index}.parquet", RECORDS * 5, row_group_size=7)
+    for name in tree(world.folder / "corpus"):
+        source = pq.read_table(world.folder / "corpus" / name)
+        ids = pa.array([f"{name}-{row}" for row in range(len(source))])
+        world.write(name, source.set_column(0, "id", ids), row_group_size=7)
+    world.run(workers=1)
+    before = stable(world.out)
+    world.run(workers=3, fresh=True)
+    assert stable(world.out) == before
+    monkeypatch.setattr(parquet_writer, "EDIT_ROWS", 3)
+    world.run(workers=2, fresh=True)
+    assert stable(world.out) == before
+
+
+def test_reducing_what_was_reduced_changes_nothing(world):
+    world.run()
+    once = world.released("a.parquet")
+    world.write("a.parquet", once.append_column("source", pa.array(["public_web"] * len(once))))
+    summary = world.run({"output": {"path": "twice"}})
+    assert summary.findings == {}
+    twice = pq.read_table(world.folder / "twice/eligible/a.parquet")
+    assert twice.equals(once)
+
+
+def test_what_cannot_be_reduced_is_named_without_a_word_of_it(world, capsys, monkeypatch):
+    from corpusgate.filters import reduce
+
+    def broken(*_: object) -> None:
+        raise RuntimeError(MAIL)
+
+    monkeypatch.setattr(reduce.Reducer, "reduce", broken)
+    done = world.command(capsys, "run", world.job())
+    assert done.returncode == 3
+    assert "RuntimeError" in done.stderr + done.stdout
+    assert MAIL not in done.stderr + done.stdout
+    assert list((world.out / "eligible").rglob("*")) == []
+
+
+def test_two_paths_to_one_text_are_refused(world, capsys):
+    job = world.job({"input": {"text": ["text", "text{}"]}})
+    done = world.command(capsys, "run", job)
+    assert done.returncode == 2
+    assert "two text paths lead to the same texts" in done.stderr
+
+
+def test_unknown_entities_and_operators_are_faults_of_the_job(world, capsys):
+    job = world.job({"pii": {"entities": ["EMAIL_ADRESS"]}})
+    done = world.command(capsys, "run", job)
+    assert done.returncode == 2
+    assert "EMAIL_ADDRESS" in done.stderr
+    job = world.job({"pii": {"entities": ["EMAIL_ADDRESS"], "operators": {"US_SSN": "mask"}}})
+    done = world.command(capsys, "run", job)
+    assert done.returncode == 2
+    assert "not among the entities" in done.stderr
+
+
+def test_analysis_wants_reduction(world):
+    assert world.run({"purpose": "analysis"}).eligible == 5
+    with pytest.raises(JobError):
+        world.run({"purpose": "analysis", "pii": "off"})
+
+
+def test_the_plan_says_what_is_looked_for_and_where_not(world, capsys):
+    facts = describe_plan(world.job())["pii"]
+    assert "EMAIL_ADDRESS" in {name for each in facts["looked_for"] for name in each["entities"]}
+    assert facts["not_looked_at"] == ["id", "messages[].role", "messages[].tool_calls[].name"]
+    done = world.command(capsys, "plan", world.job())
+    assert "messages[].role" in done.stdout
+    assert describe_plan(world.job({"pii": "off"}))["pii"] == "off"
