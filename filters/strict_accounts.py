@@ -66,7 +66,7 @@ class StrictIbanRecognizer(AnchoredRecognizer):
             "IBAN",
             rf"(?<![\w+/=])(?<!\w-)(?:{_by_length()})(?![\w+/=])(?!-\w)",
             0.5,
-            rf"\b(?:{'|'.join(IBAN_FORMS)})[0-9]{{2}}(?:[ -]?[A-Z0-9]){{11}}",
+            rf"\b(?:{'|'.join(IBAN_FORMS)})[0-9]{{2}}(?:[ -]?[A-Z0-9]){{10}}[ -]?[A-Z0-9]",
         ),
     )
 

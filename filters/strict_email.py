@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _LABEL: Final = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _LOCAL: Final = r"(?<![\w%+&])[\w&+%](?:[\w.%+&'-]{0,62}[\w%+&-])?"
-_QUOTED: Final = r'(?<![\w"\\])"(?:[^"\\\r\n]|\\["\\]){1,62}"'
+_QUOTED: Final = r'(?<![\w"\\])"(?:[^"\\\r\n]|\\[^\r\n]){1,62}"'
 # In `scheme://user:password@host` there is no address.
 _AT: Final = r"@(?<!://[^\s/@\"'<>]{0,160}@)"
 _DOMAIN: Final = rf"(?:{_LABEL}\.){{1,8}}"
@@ -55,7 +55,7 @@ class StrictEmailRecognizer(AnchoredRecognizer):
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
         AnchoredPattern("address", f"{_LOCAL}{_AT}{_DOMAIN}{_LAST}{_END}", 0.9, _ANCHOR),
         AnchoredPattern(
-            "quoted", f"{_QUOTED}{_AT}{_DOMAIN}{_LAST}{_END}", 0.9, r'"[^"\r\n]{1,64}"@[^\W_]'
+            "quoted", f"{_QUOTED}{_AT}{_DOMAIN}{_LAST}{_END}", 0.9, r'"[^\r\n]{1,126}"@[^\W_]'
         ),
         # No space after the full stop: "…@example.com.Please write".
         AnchoredPattern(

@@ -117,10 +117,11 @@ class InternationalPhoneRecognizer(AnchoredRecognizer):
 
     ENTITY: ClassVar[str] = "PHONE_NUMBER"
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
-        Pattern(
+        AnchoredPattern(
             "plus",
             rf"(?<![\w+])\+{_SEP}?\(?[1-9](?:(?:{_SEP}{{1,2}}|[()/]|{_SEP}\(|\){_SEP}|{_SEP}?\(0\){_SEP}?)?\d){{6,14}}{_EXT}(?!\w)(?![.,]\d)",
             0.75,
+            rf"\+{_SEP}?\(?[1-9](?:[^\w\r\n]{{0,3}}\d){{5}}[^\w\r\n]{{0,3}}\d",
         ),
         # No further than ten digits: another number may follow.
         Pattern(

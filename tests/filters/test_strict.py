@@ -6,9 +6,11 @@ import re
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
 import regex
 from corpusgate.filters.evaluate import evaluate
+from corpusgate.filters.scanner import Scanner
 from corpusgate.filters.secrets import secret_recognizers
 from corpusgate.filters.strict import strict_recognizers
 from hypothesis import given
@@ -238,6 +240,24 @@ def test_a_window_decides_as_the_whole_text_does(effort):
             }
 
     check()
+
+
+def test_the_scanner_finds_what_the_recognizers_find():
+    texts = [*PIECES, " ".join(PIECES), "\n".join(PIECES)]
+    scanner = Scanner(profile="strict")
+    there = scanner.find(pa.array(texts, pa.large_string()))
+    fast = {*zip(there.text, there.start, there.end, there.entity, strict=True)}
+    for number, text in enumerate(texts):
+        for recognizer in ALL:
+            [entity] = recognizer.supported_entities
+            kind = there.entities.index(entity)
+            for f in recognizer.analyze(text, [entity]):
+                # Duplicates inside wider findings are dropped.
+                assert f.score < 0.4 or any(
+                    (row, what) == (number, kind) and start <= f.start and f.end <= end
+                    for row, start, end, what in fast
+                ), (entity, f.analysis_explanation.pattern_name)
+    assert not there.unreadable.size
 
 
 DATA = os.environ.get("CORPUSGATE_DATA")
