@@ -42,7 +42,11 @@ def listed(result):
         ({"DEFAULT": "keep"}, "to a@b.de now", "to a@b.de now"),
         ({"URL": "keep"}, "see b.de or a@b.de", "see b.de or <EMAIL_ADDRESS>"),
         ({"EMAIL_ADDRESS": "keep"}, "a@b.de", "a@<URL>"),
-        ({"DEFAULT": {"type": "replace", "new_value": "a@b.de"}}, "x@y.de", "a@b.de"),
+        (
+            {"DEFAULT": {"type": "replace", "new_value": "a@b.de"}},
+            "a@b.de x@y.de é",
+            "a@b.de a@b.de é",
+        ),
     ],
 )
 def test_texts(operators, text, expected):
@@ -116,7 +120,9 @@ def test_findings_have_their_place_in_the_text_before():
 
 
 def test_shapes_and_several_paths():
-    chat = pa.array([[{"role": "u", "content": "a@b.de"}], None, [{"role": "a", "content": "x"}]])
+    chat = pa.array(
+        [[{"role": "u", "content": "a@b.de"}], None, [{"role": "a", "content": "b.de"}]]
+    )
     calls = pa.array(['{"to": "8.8.8.8", "n": [1, "é 212-736-5000"]}', "8.8.8.8", None])
     found = [
         leaves(chat, parse_path("messages[].content")),
@@ -133,6 +139,7 @@ def test_shapes_and_several_paths():
         (0, "calls{}", [], "/to", 0),
         (0, "calls{}", [], "/n/1", 2),
         (1, "calls{}", [], None, 0),
+        (2, "messages[].content", [0], None, 0),
     ]
 
 
@@ -219,6 +226,7 @@ def test_three_rounds_are_enough_or_the_record_goes():
     assert reduced_texts(reducer(finder=chain(3)), [text]) == ["a3 <E2> <E1> <E0>"]
     result = reducer(finder=chain(4)).reduce([column_of([text, "--"])], None)
     assert result.excluded == {0: ("pii:unreadable",)}
+    assert len(result.changed[0][0]) == 0
     assert [row[1:4] for row in listed(result)] == [
         ("E3", 0, 2),
         ("E2", 3, 5),
@@ -263,6 +271,16 @@ def test_reserved_values_are_left_alone_only_for_pseudonyms():
     assert reduced_texts(reducer({"IP_ADDRESS": "pseudonym"}), [text]) == [
         "mail <EMAIL_ADDRESS> at 192.0.2.1"
     ]
+    # what is found within one is part of it
+    assert reduced_texts(reducer({"EMAIL_ADDRESS": "pseudonym"}), ["ada@example.com, b.de"]) == [
+        "ada@example.com, <URL>"
+    ]
+
+
+def test_tokens_are_left_alone():
+    finder = Finder({"CRYPTO": (r"CRYPTO\w+", 0.9), "URL": (r"CRYPTO\w+", 0.5)})
+    text = "<CRYPTO_bcdfghjkmnpq> <CRYPTO_bcdfghjkmnp>"
+    assert reduced_texts(reducer(finder=finder), [text]) == ["<CRYPTO_bcdfghjkmnpq> <<CRYPTO>>"]
 
 
 def test_names_within_invented_names_are_left_alone():
