@@ -15,6 +15,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from threading import Lock
@@ -62,6 +63,7 @@ class Nlp:
     tokens: Model | None
     labels: Labels
     where: str
+    source: str
     base: Path
 
     @property
@@ -74,7 +76,7 @@ class Nlp:
         """The languages of the model; it is asked about every text all the same."""
         return (self.spec.language,)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of all that decides findings, wherever the model lies."""
         decides = {
@@ -131,17 +133,19 @@ class Nlp:
         # Another process, another machine: the model there must be the one that was looked at.
         here = _find(self.spec, self.base, self.where)
         if isinstance(here, list):
-            raise JobError("nlp", tuple(here))
+            raise JobError(self.source, tuple(here))
         if here != (self.model, self.tokens):
             what = f"`{self.spec.model}` has changed since the job was checked"
-            raise JobError("nlp", (Fault(f"{self.where}.model", what, "start the run again"),))
+            raise JobError(
+                self.source, (Fault(f"{self.where}.model", what, "start the run again"),)
+            )
         try:
             process = open_engine(self.spec, self.model, self.tokens, self.labels)
         except Exception as error:
             # No text has been read yet: what the engine says is about the model.
             what = f"`{self.spec.model}` cannot be loaded: {type(error).__name__}: {error}"
             fix = "try it with the engine alone; install what it asks for"
-            raise JobError("nlp", (Fault(f"{self.where}.model", what, fix),)) from error
+            raise JobError(self.source, (Fault(f"{self.where}.model", what, fix),)) from error
         return Loaded(process, self.spec.batch_size, self.spec.chunk_size)
 
     def _libraries(self) -> dict[str, str]:
@@ -179,7 +183,7 @@ download en_core_nothing; for a folder, write ./en_core_nothing
     faults = tuple(label_faults(spec, labels, model.labels, where))
     if faults:
         raise JobError(source, faults)
-    return Nlp(spec, model, tokens, labels, where, base)
+    return Nlp(spec, model, tokens, labels, where, source, base)
 
 
 def _find(spec: NlpSpec, base: Path, where: str) -> tuple[Model, Model | None] | list[Fault]:

@@ -66,7 +66,7 @@ def _spacy(spec: NlpSpec, model: Model, labels: Labels) -> Process:
 
     _use_device()
     engine = SpacyNlpEngine([{"lang_code": spec.language, "model_name": model.place}], _ner(labels))
-    nlp = spacy.load(model.place, disable=spec.disable)
+    nlp = spacy.load(model.place, exclude=spec.disable)
     return _Pipeline(spec, engine, nlp)
 
 
@@ -81,7 +81,7 @@ def _transformers(spec: NlpSpec, model: Model, tokens: Model | None, labels: Lab
     if tokens is None:
         nlp = spacy.blank(spec.language)
     else:
-        nlp = spacy.load(tokens.place, disable=["parser", "ner"])
+        nlp = spacy.load(tokens.place, exclude=["parser", "ner"])
     pipe = nlp.add_pipe(
         FACTORY_NAME,
         config={
@@ -107,6 +107,10 @@ def _stanza(spec: NlpSpec, model: Model, labels: Labels) -> Process:
         logging_level="ERROR",
         device=device_detector.get_device(),
     )
+    tags = pipeline.processors["ner"].get_known_tags()
+    for entity in spec.entities:
+        if not set(labels.of(entity)).intersection(tags):
+            raise UnfaithfulError(f"it names no {entity}; its labels are {', '.join(tags)}")
     models = [{"lang_code": spec.language, "model_name": spec.language}]
     engine = _StanzaOffsets(models, _ner(labels), download_if_missing=False)
     return _Pipeline(spec, engine, pipeline)

@@ -48,8 +48,13 @@ class Loaded:
                     mine += _owned(results, chunk)
         judged = {key: None if rows is None else _settled(rows) for key, rows in found.items()}
         with self._turn:
-            # A failure may be a passing one (memory, say): the next time it is tried again.
-            self._known.update((key, rows) for key, rows in judged.items() if rows is not None)
+            # A failure may be a passing one (memory, say): the next time it is tried again. Texts
+            # that take several pieces hardly come twice, and may hold a great many names.
+            self._known.update(
+                (key, rows)
+                for key, rows in judged.items()
+                if rows is not None and len(new[key]) <= self.chunk_size
+            )
             while len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
         return known | judged

@@ -341,7 +341,7 @@ def test_a_wrong_configuration_is_told_with_its_fix(config, changes, told):
     ],
 )
 def test_an_engine_that_is_missing_is_told_with_the_command(engine, model, command, monkeypatch):
-    monkeypatch.setattr("corpusgate.nlp_models.smalls.find_spec", lambda _: None)
+    monkeypatch.setattr("corpusgate.filters.nlp_models.find_spec", lambda _: None)
     with pytest.raises(JobError) as caught:
         open_nlp({"engine": engine, "model": model})
     assert command in str(caught.value)
