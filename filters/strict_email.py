@@ -17,8 +17,9 @@ from .anchored import AnchoredPattern, AnchoredRecognizer
 if TYPE_CHECKING:
     from presidio_analyzer import Pattern
 
-_LABEL: Final = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
-_LOCAL: Final = r"(?<![\w%+&])[\w&+%](?:[\w.%+&'-]{0,62}[\w%+&-])?"
+# Nothing is given back once read (`+` after a count): words without an `@` behind them are many.
+_LABEL: Final = r"[^\W_][\w-]{0,62}+(?<![_-])"
+_LOCAL: Final = r"(?<![\w%+&])[\w&+%][\w.%+&'-]{0,63}+(?<![.'])"
 _QUOTED: Final = r'(?<![\w"\\])"(?:[^"\\\r\n]|\\[^\r\n]){1,62}"'
 # In `scheme://user:password@host` there is no address.
 _AT: Final = r"@(?<!://[^\s/@\"'<>]{0,160}@)"

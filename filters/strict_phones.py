@@ -178,11 +178,13 @@ class NationalPhoneRecognizer(AnchoredRecognizer):
 
     ENTITY: ClassVar[str] = "PHONE_NUMBER"
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
-        Pattern(
+        AnchoredPattern(
             "trunk prefix",
-            rf"{_LEFT}(?<![0-9a-f]{{2}}{_SEP})(?:\(0\d{{1,4}}\){_SEP}?|0[1-9]\d{{0,4}}(?:{_SEP}|/))\d{{2,8}}(?:{_SEP}\d{{2,5}}){{0,4}}"
-            rf"{_RIGHT}(?!{_SEP}[0-9a-f]{{2}}\b)",
+            rf"(?=\(?0){_LEFT}(?<![0-9a-f]{{2}}{_SEP})(?=(?:[^\w\r\n]{{0,2}}\d){{8}})"
+            rf"(?:\(0\d{{1,4}}\){_SEP}?|0[1-9]\d{{0,4}}(?:{_SEP}|/))\d{{2,8}}"
+            rf"(?:{_SEP}\d{{2,5}}){{0,4}}{_RIGHT}(?!{_SEP}[0-9a-f]{{2}}\b)",
             0.5,
+            r"(?<![\w+])(?:\(0\d|0[1-9])(?:[^\w\r\n]{0,2}\d){5}[^\w\r\n]{0,2}\d",
         ),
         AnchoredPattern(
             "the whole text",
