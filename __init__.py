@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .jobs.local import run
     from .jobs.policies import load_policy
     from .jobs.registers import Registers
+    from .jobs.scanner import PiiScanner
     from .jobs.summary import Summary
 
 __version__ = "0.1.0"
@@ -36,6 +37,7 @@ __all__ = [
     "CorpusgateError",
     "JobError",
     "OutputError",
+    "PiiScanner",
     "Policy",
     "PolicyError",
     "RegisterError",
@@ -53,6 +55,7 @@ _HOMES = {
     "CorpusgateError": ".filters.errors",
     "JobError": ".filters.errors",
     "OutputError": ".filters.errors",
+    "PiiScanner": ".jobs.scanner",
     "Policy": ".filters.policy",
     "PolicyError": ".filters.errors",
     "RegisterError": ".filters.errors",
