@@ -14,6 +14,7 @@ PUBLIC = {
     "CorpusgateError",
     "JobError",
     "OutputError",
+    "PiiScanner",
     "Policy",
     "PolicyError",
     "RegisterError",
