@@ -22,7 +22,7 @@ _LABEL: Final = r"[^\W_][\w-]{0,62}+(?<![_-])"
 _LOCAL: Final = r"(?<![\w%+&])[\w&+%][\w.%+&'-]{0,63}+(?<![.'])"
 _QUOTED: Final = r'(?<![\w"\\])"(?:[^"\\\r\n]|\\[^\r\n]){1,62}"'
 # In `scheme://user:password@host` there is no address.
-_AT: Final = r"@(?<!://[^\s/@\"'<>]{0,160}@)"
+_AT: Final = r"@(?<!(?:://|\bhttps?:/?)[^\s/@\"'<>]{0,160}@)"
 _DOMAIN: Final = rf"(?:{_LABEL}\.){{1,8}}"
 _LAST: Final = r"(?:xn--[a-z0-9-]{2,59}|[^\W\d_]{2,24})"
 _END: Final = r"(?![\w@]|-\w|\.\d)"

@@ -210,7 +210,8 @@ _DEVICE: Final = (
 )
 _ACT: Final = (
     r"(?:call(?:s|ed|ing)?|dial(?:ed|ing)?|ring (?:me|us|him|her|them)|text(?:ed|ing)?"
-    r"|sms|messages? to|reach(?:ed)?|contact(?:ed)?|answering(?: at)?|registered)"
+    r"|sms|messages? to|reach(?:ed)?|contact(?:ed)?|answering(?: at)?|registered"
+    r"|(?:my|his|her|our|your|their|new) (?:new |other )?numbers?)"
 )
 _PLACE: Final = r"(?:office|desk|direct|home|work|cell)[^\w\n]{1,5}"
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 
 from ..filters.errors import CorpusgateError, JobError, PolicyError
+from .pii_cli import pii_app
 
 DONE, FAILED, USAGE, INCOMPLETE = 0, 1, 2, 3
 INTERRUPTED: Final = 130
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 policy_app = typer.Typer(no_args_is_help=True, help="Look at policies and check them.")
 app.add_typer(policy_app, name="policy")
+app.add_typer(pii_app, name="pii")
 
 JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="The job file (YAML).")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]

@@ -64,6 +64,7 @@ FOUND = [
     ("PHONE_NUMBER", "Fax: [[9498777106]]"),
     ("PHONE_NUMBER", "call me at [[72 128 827]] tonight"),
     ("PHONE_NUMBER", "Desk: [[5403926876]]"),
+    ("PHONE_NUMBER", "my new number is [[467 3395]]"),
     ("PHONE_NUMBER", "[[555–123–4567]]".replace("555–123", "212–867")),  # noqa: RUF001
     # Cards.
     ("CREDIT_CARD", "[[4111111111111111]]"),
@@ -124,7 +125,7 @@ NOTHING = [
     "numpy@1.26.4 lodash@4.17.21",
     "icon@2x.png logo@3x.zip",
     "git@github.com:owner/repository.git",
-    "https://user:secret99x@example.org/",
+    "https://user:secret99x@example.org/ http:a:b@example.org",
     "uses: actions/checkout@v4.1",
     "jodud...@example.com",
     "me@-leadingdash.com me@twodots..com",
