@@ -6,10 +6,13 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final, TypeVar
 
 T = TypeVar("T")
 _OTHERS: Final = re.compile(r"\D")
+_DECIMAL: Final = re.compile(r"\d")
+_ALPHANUMERIC: Final = re.compile(r"[^\W_]")
 
 
 class Draw:
@@ -72,6 +75,5 @@ def fill(form: str, characters: str, *, letters: bool = False) -> str:
     >>> fill("(212) 736-5000", "6465550191")
     '(646) 555-0191'
     """
-    wanted = str.isalnum if letters else str.isdecimal
-    rest = iter(characters)
-    return "".join(next(rest) if wanted(c) else c for c in form)
+    between = (_ALPHANUMERIC if letters else _DECIMAL).split(form)
+    return "".join(chain.from_iterable(zip(between, [*characters, ""], strict=True)))

@@ -33,17 +33,21 @@ def findings_table(
     leaves: Sequence[Leaves], operators: Operators, texts: Sequence[Text]
 ) -> pa.Table:
     """Give the findings listed of each text, in order of row, path, text and place in it."""
-    found = sorted(
-        (text.row, text.leaves, text.number, *finding) for text in texts for finding in text.listed
-    )
-    if not found:
+    if not any(text.listed for text in texts):
         return FINDINGS.empty_table()
-    rows, paths, numbers, starts, ends, entities, scores = zip(*found, strict=True)
+    ordered = sorted(texts, key=lambda text: (text.row, text.leaves, text.number))
+    starts, ends, entities, scores = zip(
+        *(finding for text in ordered for finding in sorted(text.listed)), strict=True
+    )
+    counts = [len(text.listed) for text in ordered]
+    rows = np.repeat([text.row for text in ordered], counts)
+    paths = np.repeat([text.leaves for text in ordered], counts)
+    numbers = np.repeat([text.number for text in ordered], counts)
     names = [each.path.text for each in leaves]
-    indices, pointers = _places(leaves, np.array(paths), np.array(numbers))
+    indices, pointers = _places(leaves, paths, numbers)
     columns = {
         "row": rows,
-        "path": [names[path] for path in paths],
+        "path": [names[path] for path in paths.tolist()],
         "index": indices,
         "pointer": pointers,
         "entity": entities,

@@ -40,10 +40,10 @@ _TOWN: Final = rf"(?:{'|'.join(_FIRST)})(?:{'|'.join(_PLACE)})"
 _QUARTER: Final = "|".join(quarter for quarter in _QUARTERS if quarter)
 _PERSON: Final = re.compile(rf"(?:(?:{'|'.join(_GIVEN)})\s)?{_SURNAME}", re.IGNORECASE | re.ASCII)
 _LOCATION: Final = re.compile(rf"(?:{_QUARTER})?{_TOWN}", re.IGNORECASE | re.ASCII)
-INVENTED: Final = re.compile(
+_INVENTED: Final = re.compile(
     rf"\b(?:{_PERSON.pattern}|{_LOCATION.pattern})\b", re.IGNORECASE | re.ASCII
 )
-LONGEST_NAME: Final = 40
+_LONGEST: Final = 40
 
 # At most four digits: a number that is somebody's does not hide in front of example.com.
 _MAIL: Final = re.compile(
@@ -54,6 +54,19 @@ _WEB: Final = re.compile(
     rf"(?:(?:https?|ftp)://)?(?:www\.)?example\.(?:com|org|net)/?(?:[{_LETTERS}]{{8}}/?)?",
     re.IGNORECASE,
 )
+
+
+def within_invented(text: str, start: int, end: int) -> bool:
+    """Say whether a part of a text lies within an invented name.
+
+    >>> within_invented("said Anna Larkmead.", 5, 9), within_invented("said Anna.", 5, 9)
+    (True, False)
+    """
+    if end - start > _LONGEST or not text[start:end].replace(" ", "").isalpha():
+        return False
+    # `finditer` from a place still sees what stands before it, so that its \b is right.
+    names = _INVENTED.finditer(text, max(0, start - _LONGEST), end + _LONGEST)
+    return any(name.start() <= start and end <= name.end() for name in names)
 
 
 def _casefolded(value: str) -> str | None:

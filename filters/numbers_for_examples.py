@@ -27,6 +27,14 @@ _CARDS: Final = words(
     "3530111333300000 3566002020360505 3056930009020004 6200000000000005 6205500000000000004"
 )
 _KNOWN_CARDS: Final = frozenset(_CARDS)
+# By length and first digit, which shows the network; by length alone.
+_NETWORKS: Final = {
+    (len(known), first): [
+        card for card in _CARDS if len(card) == len(known) and card.startswith(first)
+    ]
+    for known in _CARDS
+    for first in (known[0], "")
+}
 _IBANS: Final = {
     iban[:2]: iban
     for iban in words(
@@ -58,8 +66,7 @@ _IBANS: Final = {
         "XK051212012345678906"
     )
 }
-_FOUR_NETS: Final = ("192.0.2", "198.51.100", "203.0.113")
-_FOURS: Final = tuple(ipaddress.IPv4Network(f"{net}.0/24") for net in _FOUR_NETS)
+_FOURS: Final = ("192.0.2.", "198.51.100.", "203.0.113.")
 _SIXES: Final = ipaddress.IPv6Network("2001:db8::/32")
 _MAC_PREFIX: Final = "00005e0053"
 
@@ -68,7 +75,8 @@ _NEVER_ISSUED: Final = re.compile(
     r"9\d\d(?:0[1-9]|[1-4]\d)(?!0000)\d{4}"
     r"|98765432\d|078051120|219099999"  # printed in advertisements, and void since
 )
-_SSN, _NHS, _MAC = 9, 10, 12
+_SSN, _NHS = 9, 10
+_FOUR: Final = 4
 _NINO: Final = re.compile(r"[A-Z]{2}\d{6}[A-D]?")
 _QQ: Final = re.compile(r"QQ\d{6}[A-D]?")
 
@@ -86,10 +94,10 @@ def _card(value: str, draw: Draw) -> str | None:
     number = _number(value)
     if not number:
         return None
-    same_length = [card for card in _CARDS if len(card) == len(number)]
-    same_network = [card for card in same_length if card[0] == number[0]]
-    if same_length:
-        return fill(value, draw.choose(same_network or same_length))
+    size = len(number)
+    cards = _NETWORKS.get((size, number[0])) or _NETWORKS.get((size, ""))
+    if cards:
+        return fill(value, draw.choose(cards))
     return fill(_separator(value, "").join(["0000"] * 4), _CARDS[draw.below(4)])
 
 
@@ -181,8 +189,8 @@ def _ip(value: str, draw: Draw) -> str | None:
         return None
     length = re.search(r"/\d{1,3}\Z", value, re.ASCII)
     tail = length[0] if length else ""
-    if address.version == 4:  # noqa: PLR2004 - IPv4
-        return f"{draw.choose(_FOUR_NETS)}.{1 + draw.below(254)}{tail}"
+    if address.version == _FOUR:
+        return f"{draw.choose(_FOURS)}{1 + draw.below(254)}{tail}"
     # No group is zero, so that the address has one short form.
     groups = [1 + draw.below(0xFFFF) for _ in range(3)]
     new = ipaddress.IPv6Address((0x20010DB8 << 96) | groups[0] << 80 | groups[1] << 64 | groups[2])
@@ -195,10 +203,10 @@ def _parts(address: ipaddress.IPv6Address) -> list[int]:
 
 
 def _ip_reserved(value: str) -> bool:
+    if ":" not in value and not value.startswith(_FOURS):
+        return False  # as nearly all are, and reading an address takes long
     address = _address(value)
-    if isinstance(address, ipaddress.IPv4Address):
-        return any(address in network for network in _FOURS)
-    return address is not None and address in _SIXES
+    return address is not None and (address.version == _FOUR or address in _SIXES)
 
 
 def _hexadecimal(value: str) -> str | None:

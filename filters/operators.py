@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any, Final, Literal, cast
 
 from .document import suggest
@@ -86,6 +87,11 @@ class Operators:
     def all(self) -> tuple[Operator, ...]:
         """Give every operator in use, the default's first."""
         return (self.default, *self.by_entity.values())
+
+    @cached_property
+    def keep_some(self) -> bool:
+        """Whether an operator is `keep`, so that a finding may have to be told apart."""
+        return any(operator.type == "keep" for operator in self.all())
 
     @property
     def keyed(self) -> bool:

@@ -9,7 +9,6 @@ touch are two.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -22,8 +21,7 @@ class Finding(NamedTuple):
     score: float
 
 
-@dataclass(frozen=True, slots=True)
-class Merged:
+class Merged(NamedTuple):
     """A range to be reduced, and the finding that says how."""
 
     start: int
@@ -35,6 +33,12 @@ class Merged:
         """Whether the range is the winner's own."""
         return self.winner.start == self.start and self.winner.end == self.end
 
+    @property
+    def finding(self) -> Finding:
+        """The range as one finding, under the winner's entity."""
+        winner = self.winner
+        return winner if self.whole else Finding(self.start, self.end, winner.entity, winner.score)
+
 
 def merge(findings: Sequence[Finding]) -> list[Merged]:
     """Merge overlapping findings; the ranges come in the text's order and do not overlap.
@@ -44,7 +48,8 @@ def merge(findings: Sequence[Finding]) -> list[Merged]:
     [(0, 20, 'CREDIT_CARD')]
     """
     if len(findings) == 1:
-        return [Merged(findings[0].start, findings[0].end, findings[0])]
+        (only,) = findings
+        return [Merged(only.start, only.end, only)]
     ranges: list[Merged] = []
     group: list[Finding] = []
     start = end = -1

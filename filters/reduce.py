@@ -109,7 +109,7 @@ class Reducer:
         entities: dict[int, set[str]] = defaultdict(set)
         for text in texts:
             counts[text.row] += len(merge(text.listed))
-            entities[text.row] |= text.entities
+            entities[text.row].update(found.entity for found in text.found)
         lengths = _lengths(leaves, sorted(counts)) if self._rules.wants_length else {}
         rules = self._rules
         return {

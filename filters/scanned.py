@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 import numpy as np
@@ -39,7 +39,7 @@ class Text:
     """A text on its way through the rounds of reduction.
 
     `ranges` are to be reduced in `now`; `listed` has what was found so far, at its place in
-    `was`; `entities` are those of the first scan, winners or not; `edits` are what the last
+    `was`; `found` is what the first scan found, winners or not; `edits` are what the last
     round put in, `origins` lead back through the rounds.
     """
 
@@ -49,18 +49,18 @@ class Text:
     fixed: bool
     was: str
     now: str
-    entities: frozenset[str]
+    found: list[Finding]
     listed: list[Finding]
     ranges: list[Merged]
-    edits: list[Edit] = field(default_factory=list)
-    origins: list[Origins] = field(default_factory=list)
+    edits: Sequence[Edit] = ()
+    origins: tuple[Origins, ...] = ()
 
     def find_again(self, findings: Sequence[Finding], operators: Operators) -> None:
         """Take what a scan of the spliced text left to reduce, and list it where it came from."""
         self.ranges = merge(findings)
         if not self.ranges:
             return
-        self.origins.append(Origins(self.edits))
+        self.origins += (Origins(self.edits),)
         again = []
         for merged in self.ranges:
             start, end = merged.start, merged.end
@@ -87,8 +87,7 @@ def scan_leaves(
                 continue
             kept, reduced = _parted(findings, operators)
             ranges = merge(reduced)
-            listed = [Finding(r.start, r.end, r.winner.entity, r.winner.score) for r in ranges]
-            entities = frozenset(found.entity for found in findings)
+            listed = [merged.finding for merged in ranges]
             texts.append(
                 Text(
                     leaves=at,
@@ -97,7 +96,7 @@ def scan_leaves(
                     fixed=bool(fixed[number]),
                     was=value,
                     now=value,
-                    entities=entities,
+                    found=findings,
                     listed=listed + kept,
                     ranges=ranges,
                 )
@@ -134,17 +133,18 @@ def scan(
     findings = list(
         map(Finding, found.start.tolist(), found.end.tolist(), names, found.score.tolist())
     )
-    numbers, firsts = np.unique(found.text, return_index=True)
-    ends = np.append(firsts, len(findings))[1:]
+    numbers, firsts, counts = np.unique(found.text, return_index=True, return_counts=True)
     values = _decoded(texts, numbers)
-    for number, value, first, end in zip(
-        numbers.tolist(), values, firsts.tolist(), ends.tolist(), strict=True
+    # A finding that is no part of its text is a recogniser's failure like any other.
+    lengths = np.repeat([len(value or "") for value in values], counts).astype(np.int64)
+    astray = (found.start < 0) | (found.start >= found.end) | (found.end > lengths)
+    failed = set(found.text[astray].tolist())
+    for number, value, first, count in zip(
+        numbers.tolist(), values, firsts.tolist(), counts.tolist(), strict=True
     ):
-        mine = findings[first:end]
-        # A finding that is no part of its text is a recogniser's failure like any other.
-        if value is None or any(not 0 <= f.start < f.end <= len(value) for f in mine):
+        if value is None or number in failed:
             yield number, None, []
-        elif left := settled.left(value, mine):
+        elif left := settled.left(value, findings[first : first + count]):
             yield number, value, left
 
 
@@ -152,9 +152,9 @@ def _parted(
     findings: Sequence[Finding], operators: Operators
 ) -> tuple[list[Finding], list[Finding]]:
     """Part the findings to keep from those to reduce."""
-    kept = [found for found in findings if operators.of(found.entity).type == "keep"]
-    if not kept:
+    if not operators.keep_some:
         return [], list(findings)
+    kept = [found for found in findings if operators.of(found.entity).type == "keep"]
     return kept, [found for found in findings if operators.of(found.entity).type != "keep"]
 
 

@@ -20,7 +20,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from .invented_names import INVENTED, LONGEST_NAME
+from .invented_names import within_invented
 from .operators import Operators
 from .overlaps import Finding, outside
 from .pseudonyms import reserved, token_entity
@@ -63,7 +63,10 @@ class Settled:
                 ours.append(finding)
             elif operator.type == "mask" and not value.strip(operator.masking_char):
                 continue
-            elif not (self._in_placeholder(text, finding) or self._in_name(text, finding)):
+            elif not (
+                self._in_placeholder(text, finding)
+                or (self._names and within_invented(text, finding.start, finding.end))
+            ):
                 left.append(finding)
         return outside(left, ours) if ours else left
 
@@ -80,14 +83,6 @@ class Settled:
             if text.find(value, max(0, end - size), start + size) >= 0:
                 return True
         return False
-
-    def _in_name(self, text: str, finding: Finding) -> bool:
-        if not self._names or finding.end - finding.start > LONGEST_NAME:
-            return False
-        begin = max(0, finding.start - LONGEST_NAME)
-        # `search` from a place still sees what stands before it, so that \b is right.
-        names = INVENTED.finditer(text, begin, finding.end + LONGEST_NAME)
-        return any(name.start() <= finding.start and finding.end <= name.end() for name in names)
 
 
 def _is_placeholder(value: str, entities: Collection[str]) -> bool:
