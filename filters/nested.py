@@ -114,7 +114,7 @@ class _TooLargeError(Exception):
 
 @dataclass(frozen=True)
 class _Lists:
-    """A list array laid open: where each list's items stand in `values`; NULL lists have none.
+    """A list array laid open: where each list's items stand in `values`, NULL lists' too.
 
     No item stands in two lists, and items stand in the order of their lists. `layout` are the
     buffers that say so, `values` has no more than they need.
@@ -142,18 +142,16 @@ class _Lists:
             layout = (offsets - offsets[0],)
             ends = layout[0].astype(np.int64)
         values = array.values.slice(first, int(ends[-1]))
-        sizes = np.diff(ends)
-        if (valid := _valid(array)) is not None:
-            sizes[~valid] = 0
-        return cls(array, values, ends[:-1], sizes, layout)
+        return cls(array, values, ends[:-1], np.diff(ends), layout)
 
     @classmethod
     def _of_views(cls, array: pa.Array) -> _Lists:
-        kept = _valid(array)
+        valid = _valid(array)
         offsets, lengths = array.offsets.to_numpy(), array.sizes.to_numpy()
         starts, sizes = offsets.astype(np.int64), lengths.astype(np.int64)
-        if kept is not None:
-            sizes[~kept] = 0
+        if valid is not None:
+            # What a NULL view looks at is nobody's, and must not count as shared.
+            sizes[~valid] = 0
         starts[sizes == 0] = 0
         ends = starts + sizes
         some = np.flatnonzero(sizes)

@@ -179,6 +179,26 @@ def test_dictionaries_lose_what_no_row_says_any_more() -> None:
     assert [chunk.dictionary.to_pylist() for chunk in after.chunks] == [["alice"], ["alice"]]
 
 
+def test_a_dictionary_may_be_full() -> None:
+    column = pa.array(["bob"] * 128).cast(pa.dictionary(pa.int8(), pa.string()))
+    fresh = [f"person {number}" for number in range(128)]
+    after = leaves(column, parse_path("c")).replaced(np.arange(128), texts(*fresh))
+    assert isinstance(after, pa.DictionaryArray)
+    assert after.to_pylist() == fresh
+
+
+def test_a_dictionary_that_no_row_reaches_is_emptied() -> None:
+    kind = pa.list_(pa.dictionary(pa.int8(), pa.string()))
+    one = pa.array([["bob"]]).cast(kind)
+    hidden = pa.DictionaryArray.from_arrays(pa.array([0], pa.int8()), pa.array(["bob"]))
+    offsets = pa.array([0, 1], pa.int32())
+    two = pa.ListArray.from_arrays(offsets, hidden, type=kind, mask=pa.array([True]))
+    after = put(leaves(pa.chunked_array([one, two]), parse_path("c[]")), "bob", "x")
+    after.validate(full=True)
+    assert after.to_pylist() == [["x"], None]
+    assert after.chunk(1).values.dictionary.to_pylist() == []
+
+
 def test_a_dictionary_that_overflows_comes_back_in_chunks() -> None:
     column = pa.array([["bob", "eve"]] * 200).cast(pa.list_(pa.dictionary(pa.int8(), pa.string())))
     found = leaves(column, parse_path("c[]"))
