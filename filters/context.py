@@ -17,16 +17,19 @@ the stretches that the walk comes through, each different one once. Two things r
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice
-from typing import Any, Final
+from itertools import count
+from typing import Any, Final, NamedTuple
 
 import regex
 
 _BEFORE: Final = 6
 _LONGEST_STRETCH: Final = 100_000
 _KEPT: Final = 200_000
+_STRETCHES_BACK: Final = 24
+_STRETCHES_ON: Final = 6
 _SPACES: Final = "".join(c for c in map(chr, range(0x110000)) if c.isspace())
 _WORD_LEFT: Final = regex.compile(rf"(?r)[^{_SPACES}]+")
 _WORD_RIGHT: Final = regex.compile(rf"[^{_SPACES}]+")
@@ -34,8 +37,6 @@ _SPACE_LEFT: Final = regex.compile(rf"(?r)[{_SPACES}]+")
 _SPACE_RIGHT: Final = regex.compile(rf"[{_SPACES}]+")
 # By whether the character is white space: what reaches to the left of it, what to the right.
 _AROUND: Final = ((_WORD_LEFT, _WORD_RIGHT), (_SPACE_LEFT, _SPACE_RIGHT))
-_UNSURE: Final = object()
-_WITH_COLON: Final = regex.compile(rf"[^{_SPACES}:]*+:[^{_SPACES}]*+")
 _ALWAYS, _NEVER, _BESIDE_COLON = range(3)
 
 # Between words in a string of them; no context word has it.
@@ -84,7 +85,12 @@ class Context:
         """Make the tokenizer; a process needs one a language."""
         self.language = language
         self.nlp = blank(language)
+        from spacy.attrs import IS_PUNCT, IS_STOP
+
+        getters = self.nlp.vocab.lex_attr_getters
+        self._is_stop, self._is_punct = getters[IS_STOP], getters[IS_PUNCT]
         self._stretches: dict[str, list[_Token]] = {}
+        self._counting: dict[str, bool] = {}
 
     def text(self, text: str) -> Text:
         """Take up a text."""
@@ -101,12 +107,20 @@ class Context:
         )
 
     @cached_property
-    def pairs(self) -> frozenset[tuple[str, str]]:
+    def _pairs(self) -> frozenset[tuple[str, str]]:
         """Give the neighbouring tokens that special cases of several tokens consist of."""
+        found = set()
+        for rule in self.nlp.tokenizer.rules or ():
+            tokens = self._plain(rule)
+            found.update(zip(tokens, tokens[1:], strict=False))
+        return frozenset(found)
+
+    @cached_property
+    def _unspecial(self) -> Any:  # noqa: ANN401
         from spacy.tokenizer import Tokenizer
 
         own = self.nlp.tokenizer
-        plain = Tokenizer(
+        return Tokenizer(
             self.nlp.vocab,
             prefix_search=own.prefix_search,
             suffix_search=own.suffix_search,
@@ -114,11 +128,24 @@ class Context:
             token_match=own.token_match,
             url_match=own.url_match,
         )
-        found = set()
-        for rule in own.rules or ():
-            tokens = [t.text for t in plain(rule)]
-            found.update(zip(tokens, tokens[1:], strict=False))
-        return frozenset(found)
+
+    @cached_property
+    def edges(self) -> frozenset[str]:
+        """Give what stands on both sides of where such tokens meet."""
+        return frozenset(one[-1] + other[0] for one, other in self._pairs)
+
+    def joins(self, one: str, other: str) -> bool:
+        """Say whether special cases could span the one space between two stretches.
+
+        They are looked for among the tokens as they are before special cases are made one again.
+        """
+        if one[-1] + other[0] not in self.edges:
+            return False
+        return (self._plain(one)[-1], self._plain(other)[0]) in self._pairs
+
+    def _plain(self, stretch: str) -> list[str]:
+        """Split a stretch without special cases."""
+        return [t.text for t in self._unspecial(stretch)]
 
     def tokens(self, stretch: str) -> list[_Token]:
         """Split one stretch."""
@@ -147,8 +174,22 @@ class Context:
 
     def counts(self, lower: str) -> bool:
         """Say whether a lemma is a keyword by itself."""
-        lexeme = self.nlp.vocab[lower]
-        return not (lexeme.is_stop or lexeme.is_punct or lower == "be")
+        known = self._counting.get(lower)
+        if known is None:
+            if len(self._counting) >= _KEPT:
+                self._counting.clear()
+            # What lexemes are made with; making one for every word would keep them all.
+            known = not (self._is_stop(lower) or self._is_punct(lower) or lower == "be")
+            self._counting[lower] = known
+        return known
+
+
+class _Walk(NamedTuple):
+    """Keywords, and whether there were as many as are looked for, before and after."""
+
+    words: list[str]
+    full: bool
+    ahead: bool
 
 
 @dataclass
@@ -157,21 +198,37 @@ class Text:
 
     text: str
     context: Context
-    _known: dict[int, str] = field(default_factory=dict)
+    _likely: dict[int, str] = field(default_factory=dict)
+    _certain: dict[int, str] = field(default_factory=dict)
+    _beside: dict[str, bool] = field(default_factory=dict)
 
-    def around(self, start: int) -> str:
-        """Give the keywords that count for a finding, in lower case, joined by SEPARATOR.
+    def near(self, start: int, words: Sequence[str]) -> bool:
+        """Say whether one of these words, in lower case, is part of a keyword near a finding.
 
         Raises ValueError where no token is left at or after the finding's start, as Presidio does.
         """
-        known = self._known.get(start)
-        if known is None:
-            walk = self._nearby(start) if self.context.by_stretch else None
-            known = SEPARATOR.join(self._entire(start) if walk is None else walk)
-            self._known[start] = known
-        return known
+        likely = self._likely.get(start)
+        if likely is None:
+            likely = self._likely[start] = self._joined(start, certain=False)
+        if not any(word in likely for word in words):
+            return False
+        certain = self._certain.get(start)
+        if certain is None:
+            certain = self._certain[start] = self._joined(start, certain=True)
+        return any(word in certain for word in words)
 
-    def _nearby(self, start: int) -> list[str] | None:
+    def _joined(self, start: int, *, certain: bool) -> str:
+        """Give the keywords that count; if not `certain`, with all that might."""
+        walk = None
+        if self.context.by_stretch:
+            walk = self._nearby(start, certain=certain)
+            if walk is None:
+                walk = self._regional(start, certain=certain)
+        if walk is None:
+            walk = self._flat(self._all, start, certain=certain).words
+        return SEPARATOR.join(walk)
+
+    def _nearby(self, start: int, *, certain: bool) -> list[str] | None:
         """Walk stretch by stretch; None where the whole could be split otherwise."""
         low, high = self._stretch(start)
         tokens, base = self._tokens(low, high)
@@ -186,35 +243,36 @@ class Text:
             tokens, first = self._tokens(low, high)[0], 0
             if tokens is None:
                 return []
-        words = [tokens[first].lower] if self._is_keyword(tokens[first]) else []
-        ahead = None if words else self._ahead(tokens, first, high)
-        if ahead is _UNSURE:
-            return None
-        words = self._back(tokens, first, low)
-        return None if words is None else words + ([ahead] if isinstance(ahead, str) else [])
+        words = self._back(tokens, first, low, certain=certain)
+        ahead = self._ahead(tokens, first, high, certain=certain)
+        return None if words is None or ahead is None else words + ahead
 
-    def _back(self, tokens: list[_Token], at: int, low: int) -> list[str] | None:
+    def _back(
+        self, tokens: list[_Token], at: int, low: int, *, certain: bool
+    ) -> list[str] | None:
         """Collect keywords from a token backwards, itself included."""
         words: list[str] = []
+        left = _BEFORE
         while True:
             for token in reversed(tokens[: at + 1]):
-                if self._is_keyword(token):
+                counts = self._counts(token, certain=certain)
+                if counts is not None:
                     words.append(token.lower)
-                    if len(words) == _BEFORE:
+                    left -= counts
+                    if not left:
                         break
-            edge = tokens[0]
             found = self._left(low)
             if found is None:
                 return words
-            tokens, low, beside = found
-            if beside and (tokens[-1].text, edge.text) in self.context.pairs:
+            tokens, low, joins = found
+            if joins:
                 return None
-            if len(words) == _BEFORE:
+            if not left:
                 return words
             at = len(tokens) - 1
 
     def _left(self, low: int) -> tuple[list[_Token], int, bool] | None:
-        """Give the tokens of the stretch before, its start, and whether only one space parts it."""
+        """Give the tokens of the stretch before, its start, and whether they may be split otherwise."""
         if low == 0:
             return None
         start, _ = self._stretch(low - 1)
@@ -224,30 +282,51 @@ class Text:
         if tokens:
             return tokens, start, False
         found = self._left(start)
-        return found and (found[0], found[1], True)
+        if found is None:
+            return None
+        _, high = self._stretch(low)
+        before = self.text[found[1] : start]
+        return found[0], found[1], self.context.joins(before, self.text[low:high])
 
-    def _ahead(self, tokens: list[_Token], at: int, high: int) -> str | object | None:
-        """Give the first keyword after a token, if there is one."""
+    def _ahead(
+        self, tokens: list[_Token], at: int, high: int, *, certain: bool
+    ) -> list[str] | None:
+        """Give the first keyword from a token on, if there is one."""
+        words: list[str] = []
+        done = False
         while True:
             for token in tokens[at:]:
-                if self._is_keyword(token):
-                    at = -1
-                    break
-            edge, beside = tokens[-1], False
+                counts = self._counts(token, certain=certain)
+                if counts is not None:
+                    words.append(token.lower)
+                    done = bool(counts)
+                    if done:
+                        break
+            end = high
             following: list[_Token] | None = []
             while not following:
                 if high == len(self.text):
-                    return token.lower if at < 0 else None
+                    return words
                 low, high = self._stretch(high)
                 following, _ = self._tokens(low, high)
-                beside = beside or not following
                 if following is None:
-                    return token.lower if at < 0 else None
-            if beside and (edge.text, following[0].text) in self.context.pairs:
-                return _UNSURE
-            if at < 0:
-                return token.lower
+                    return words
+            # Only one space between them: the stretch that ends here, and the one after.
+            if low == end + 1 and self._joins(end, low, high):
+                return None
+            if done:
+                return words
             tokens, at = following, 0
+
+    def _joins(self, end: int, low: int, high: int) -> bool:
+        start, _ = self._stretch(end - 1)
+        return self.context.joins(self.text[start:end], self.text[low:high])
+
+    def _counts(self, token: _Token, *, certain: bool) -> bool | None:
+        """Say whether a token is a keyword; None for no, False for one that may be."""
+        if token.kind == _BESIDE_COLON and not certain:
+            return False
+        return True if self._is_keyword(token) else None
 
     def _stretch(self, at: int) -> tuple[int, int]:
         """Give the bounds of the white space, or of what is none, in which a character stands."""
@@ -266,15 +345,54 @@ class Text:
             low += 1
         return (self.context.tokens(self.text[low:high]) if low < high else []), low
 
-    def _entire(self, start: int) -> list[str]:
-        """Walk over the tokens of the whole text."""
-        tokens = self._all
+    def _regional(self, start: int, *, certain: bool) -> list[str] | None:
+        """Walk over the tokens of a part that no special case leads out of; None if too short."""
+        low, high = self._stretch(start)
+        for step in count():
+            # White space that a text begins with is split otherwise than inside one.
+            if low == 0:
+                break
+            if step >= _STRETCHES_BACK and not self.text[low].isspace() and not self._meets(low):
+                break
+            low = self._stretch(low - 1)[0]
+        for step in count():
+            if high == len(self.text):
+                break
+            if step >= _STRETCHES_ON and not self.text[high - 1].isspace() and not self._meets(high):
+                break
+            high = self._stretch(high)[1]
+        if high - low > _LONGEST_STRETCH:
+            return None
+        tokens = self.context.whole(self.text[low:high])
+        walk = self._flat(tokens, start - low, certain=certain)
+        short = (low and not walk.full) or (high < len(self.text) and not walk.ahead)
+        return None if short else walk.words
+
+    def _meets(self, at: int) -> bool:
+        """Say whether special cases could span the edge of a stretch."""
+        left, right = self.text[at - 1], self.text[at]
+        if left == " " and at > 1:
+            left = self.text[at - 2]
+        elif right == " " and at + 1 < len(self.text):
+            right = self.text[at + 1]
+        return left + right in self.context.edges
+
+    def _flat(self, tokens: list[_Token], start: int, *, certain: bool) -> _Walk:
+        """Walk over tokens in a row."""
         first = bisect_right(tokens, start, key=lambda t: t.end)
         if first == len(tokens):
             raise ValueError("a finding has no token")
-        back = (t.lower for t in reversed(tokens[: first + 1]) if self._is_keyword(t))
-        ahead = (t.lower for t in tokens[first:] if self._is_keyword(t))
-        return [*islice(back, _BEFORE), *islice(ahead, 1)]
+        words: list[str] = []
+        left = [_BEFORE, 1]
+        for way, walk in enumerate((reversed(tokens[: first + 1]), tokens[first:])):
+            for token in walk:
+                counts = self._counts(token, certain=certain)
+                if counts is not None:
+                    words.append(token.lower)
+                    left[way] -= counts
+                    if not left[way]:
+                        break
+        return _Walk(words, full=not left[0], ahead=not left[1])
 
     @cached_property
     def _all(self) -> list[_Token]:
@@ -286,25 +404,25 @@ class Text:
         return token.kind == _ALWAYS
 
     def _beside_colon(self, lower: str) -> bool:
-        if len(self.text) <= _LONGEST_STRETCH:
-            text = self._lower
-            if f"{lower}:" not in text and f":{lower}" not in text:
-                return False
-        return lower in self._pieces
+        """Say whether a word stands beside a colon in a token that is a keyword."""
+        known = self._beside.get(lower)
+        if known is None:
+            # What matches is no less than what could; case is settled on the token.
+            ends = (f"{lower}:", f":{lower}")
+            known = self._beside[lower] = any(
+                lower in t.lower.split(":") and self.context.counts(t.lower)
+                for stretch in self._with_colon
+                if ends[0] in stretch.lower() or ends[1] in stretch.lower()
+                for t in self._split_again(stretch)
+                if ":" in t.lower
+            )
+        return known
 
-    @cached_property
-    def _lower(self) -> str:
-        return self.text.lower()
-
-    @cached_property
-    def _pieces(self) -> frozenset[str]:
-        """Give what stands between colons in keywords."""
+    def _split_again(self, stretch: str) -> list[_Token]:
         if not self.context.by_stretch:
-            tokens = [t for t in self._all if ":" in t.lower]
-        else:
-            stretches = set(_WITH_COLON.findall(self.text))
-            short = [s for s in stretches if len(s) < _LONGEST_STRETCH]
-            tokens = [t for s in short for t in self.context.tokens(s) if ":" in t.lower]
-        return frozenset(
-            piece for t in tokens if self.context.counts(t.lower) for piece in t.lower.split(":")
-        )
+            return self._all
+        return self.context.tokens(stretch) if len(stretch) < _LONGEST_STRETCH else []
+
+    @cached_property
+    def _with_colon(self) -> list[str]:
+        return list({stretch for stretch in self.text.split() if ":" in stretch})

@@ -42,6 +42,7 @@ _TYPES: Final = (
     "fixed_line mobile toll_free premium_rate shared_cost personal_number voip pager uan voicemail"
 ).split()
 _PREFIXED: Final = 8
+_IS_MARK: Final = np.isin(np.arange(256), np.frombuffer(b"/(.- \x01", dtype=np.uint8))
 _SIGNS: Final = "+#\uff0b\uff03"
 # Digits of the shortest numbers there are with their country code; up to how many digits a run is
 # judged by the first ones, and by how many of those.
@@ -272,7 +273,7 @@ def _safe(data: memoryview) -> bool:
     digits = (codes >= 48) & (codes <= 57)  # noqa: PLR2004 - ASCII's 0 and 9
     total = np.concatenate(([0], np.cumsum(digits, dtype=np.int32)))
     stretches = np.count_nonzero(digits[1:] & ~digits[:-1]) + 1 + int(total[-1]) // 20
-    marks = np.isin(codes, np.frombuffer(b"/(.- \x01", dtype=np.uint8))
+    marks = _IS_MARK[codes]
     near = total[np.minimum(np.arange(len(codes)) + 25, len(codes))] > total[:-1]
     return int(stretches) + 3 * int(np.count_nonzero(marks & near)) < MOST_TRIES
 

@@ -36,6 +36,7 @@ TIMEOUT_SECONDS: Final = 10.0
 _CONTEXT_RISE: Final = 0.35
 _CONTEXT_LEAST: Final = 0.4
 _MOST: Final = 1.0
+_SHORT: Final = 16
 _REMEMBERED: Final = 100_000
 _LONGEST_REMEMBERED: Final = 200
 
@@ -190,19 +191,18 @@ class Unit:
             high = end - known.fore
             if high < done:
                 continue
-            if known.back is not None:
-                low = max(done, end - known.back)
-            else:
-                run = self._left.match(data, base + done, base + end)
-                low = run.start() - base if run else done
-            if reach is not None:
-                stop = min(size, high + reach)
-            elif known.ahead is None:
+            low = done if known.back is None else max(done, end - known.back)
+            if end - low > _SHORT:
+                run = self._left.match(data, base + low, base + end)
+                low = run.start() - base if run else high + 1
+            if known.ahead is None:
                 stop = size
+            elif reach is not None and reach <= _SHORT:
+                stop = min(size, high + reach)
             else:
                 if right < end:
                     right = self._right.match(data, base + end, base + size).end() - base
-                stop = min(size, right + known.ahead)
+                stop = min(size, right + known.ahead, size if reach is None else high + reach)
             while low <= high:
                 match = search(text, low, stop, timeout=TIMEOUT_SECONDS)
                 if match is None or match.start() > high:
@@ -371,8 +371,7 @@ class Judge:
         words = self._words[result.recognizer]
         if not words or result.enhanced:
             return result
-        near = around.around(result.start)
-        if not any(word in near for word in words):
+        if not around.near(result.start, words):
             return result
         score = min(max(result.score + _CONTEXT_RISE, _CONTEXT_LEAST), _MOST)
         return result._replace(score=score)

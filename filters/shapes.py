@@ -170,11 +170,15 @@ def _placed(known: Shape, parts: list[_Part], *, caseless: bool, exact: bool) ->
         text = _written(parts[0].lets, both=caseless) + text
     if shift:
         text += _written(tail.lets, both=caseless)
+    back = found.most
+    if not exact and known.most is not None:
+        # The end sought lies in the match or at its end.
+        back = known.most if back is None else min(back, known.most)
     return replace(
         known,
         expression=text,
         caseless=caseless,
-        back=found.most,
+        back=back,
         fore=found.least if exact else 0,
         shift=shift,
     )
