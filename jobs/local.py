@@ -1,4 +1,4 @@
-"""The runner on one machine: threads over units, resuming what is done.
+"""A run, from plan to manifest, resuming what is done.
 
 plan ─▶ lock ─▶ keep finished units, drop stale ones ─▶ process the rest ─▶ manifest
 """
@@ -8,15 +8,13 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 from filelock import FileLock, Timeout
 
@@ -44,15 +42,11 @@ from ..filters.decide import Judge
 from ..filters.errors import OutputError
 from .plan import Plan, Unit, make_plan, output_folders
 from .report import write_report
-from .shard import Context, failed, process
+from .shard import Context, failed
 from .spec import Job, load_job
 from .subjects import duplicate_ids, unmatched_subjects
 from .summary import Summary, manifest_facts, summarise
-
-_GROUP_ROWS: Final = 1 << 18
-_GROUP_FILES: Final = 128
-_GROUPS_EACH: Final = 3
-_ROW_BYTES: Final = 1000  # of JSON lines, which are counted only when they are read
+from .workers import work
 
 
 class Progress(Protocol):
@@ -91,8 +85,8 @@ def run(
     """Run a job: decide every record, release the eligible ones, write why.
 
     Resumes what an earlier run left unfinished; `fresh` starts anew. `workers` is the number of
-    threads, by default one a core. Raises CorpusgateError for what stops a run before anything
-    is written, and OSError where the output cannot be written.
+    threads or processes, by default one a core. Raises CorpusgateError for what stops a run before
+    anything is written, and OSError where the output cannot be written.
     """
     begun = time.perf_counter()
     started_at = datetime.now(UTC)
@@ -166,7 +160,7 @@ def _work(
         audit,
         duplicate_ids(plan, audit) if plan.settings.unique == "run" else None,
     )
-    for result in _parallel(todo, keys, context, workers):
+    for result in work(todo, keys, context, workers):
         results.append(result)
         watcher.unit(result)
     return _whole(results, keys, output, audit)
@@ -197,52 +191,6 @@ def _whole(
         )
         kept.append(replace(blank, error=errors[result.shard]))
     return kept
-
-
-def _parallel(
-    units: list[Unit], keys: dict[Unit, str], context: Context, workers: int
-) -> Iterator[UnitResult]:
-    """Process units in threads: Arrow and Polars leave Python's lock to each other.
-
-    On Ctrl-C, or when the output cannot be written, units that have not begun never do, and
-    those under way end before the exception goes on, so no thread writes after the run is over.
-    """
-    stop = threading.Event()
-
-    def one(group: list[Unit]) -> list[UnitResult]:
-        return [] if stop.is_set() else process(group, keys, context)
-
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="unit")
-    try:
-        pending: set[Future[list[UnitResult]]] = {
-            pool.submit(one, group) for group in _groups(units, workers)
-        }
-        while pending:
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield from future.result()
-    finally:
-        stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _groups(units: list[Unit], workers: int) -> Iterator[list[Unit]]:
-    """Put small units together: what the registers say is then looked up once for all of them.
-
-    Every worker still gets several groups, so that none waits long for the last.
-    """
-    rows = [unit.size // _ROW_BYTES if unit.rows is None else unit.rows for unit in units]
-    limit = min(_GROUP_ROWS, sum(rows) // (_GROUPS_EACH * workers))
-    group: list[Unit] = []
-    held = 0
-    for unit, count in zip(units, rows, strict=True):
-        if group and (held + count > limit or len(group) == _GROUP_FILES):
-            yield group
-            group, held = [], 0
-        group.append(unit)
-        held += count
-    if group:
-        yield group
 
 
 def _finish(plan: Plan, output: Path, audit: Path, results: list[UnitResult]) -> Summary:

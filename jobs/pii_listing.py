@@ -66,7 +66,7 @@ class Listing:
         self._file.close()
 
     def begin(self, record_id: pa.DataType, columns: list[str]) -> None:
-        """Settle the columns; without that, the list has none but the first six."""
+        """Settle the columns, in the order of FOUND; without that, the list has the first six."""
         fields = {name: _ARROW[FOUND[name]] for name in FOUND if name in columns}
         self._schema = pa.schema({"record_id": record_id, **fields})
 

@@ -30,6 +30,7 @@ from .shard import opened
 if TYPE_CHECKING:
     from typing import BinaryIO
 
+_BASE: Final = ("column", "entity", "start", "end", "score")
 _NESTED: Final = ("index", "pointer")
 
 
@@ -172,7 +173,7 @@ def each_file(
             with opened(unit, scratch) as shard:
                 file = _opened(unit, shard, corpus, settled, progress)
                 if settled is None and listing is not None:
-                    listing.begin(file.id_type, [*_places(file, len(inputs)), *also])
+                    listing.begin(file.id_type, [*_BASE, *also, *_places(file, len(inputs))])
                 settled = file.id_type
                 work(file)
         except SchemaError as error:

@@ -30,16 +30,16 @@ def many(workshop: Workshop) -> Workshop:
 
 
 def test_groups_of_any_size_give_the_same_bytes(many, monkeypatch):
-    from corpusgate.jobs import local
+    from corpusgate.jobs import workers
 
-    process, outputs, sizes = local.process, [], []
+    process, outputs, sizes = workers.process, [], []
     for rows, files in ((0, 1), (10**9, 3), (10**9, 10**9)):
-        monkeypatch.setattr(local, "_GROUP_ROWS", rows)
-        monkeypatch.setattr(local, "_GROUP_FILES", files)
-        monkeypatch.setattr(local, "_GROUPS_EACH", 1)
+        monkeypatch.setattr(workers, "GROUP_ROWS", rows)
+        monkeypatch.setattr(workers, "GROUP_FILES", files)
+        monkeypatch.setattr(workers, "GROUPS_EACH", 1)
         with monkeypatch.context() as patch:
             patch.setattr(
-                local,
+                workers,
                 "process",
                 lambda group, *rest: sizes.append(len(group)) or process(group, *rest),
             )

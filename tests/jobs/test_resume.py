@@ -49,9 +49,9 @@ def full(workshop: Workshop) -> Workshop:
 
 def stop_after(monkeypatch: pytest.MonkeyPatch, units: int, error: BaseException) -> None:
     """Let a run end before its unit number `units` is done."""
-    from corpusgate.jobs import local
+    from corpusgate.jobs import workers
 
-    process, seen = local.process, []
+    process, seen = workers.process, []
 
     def short(group, keys, context):
         seen.append(group)
@@ -59,7 +59,7 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, units: int, error: BaseException
             raise error
         return process(group, keys, context)
 
-    monkeypatch.setattr(local, "process", short)
+    monkeypatch.setattr(workers, "process", short)
 
 
 @pytest.mark.parametrize("units", [0, 1, 2])
@@ -205,17 +205,17 @@ def test_whatever_decides_the_output_has_all_units_done_again(full, changes, reg
 
 
 def test_no_stale_file_stands_while_a_changed_run_is_under_way(full, monkeypatch):
-    from corpusgate.jobs import local
+    from corpusgate.jobs import workers
 
     full.run()
-    process, seen = local.process, []
+    process, seen = workers.process, []
 
     def looking(units, keys, context):
         seen.append(set(tree(full.out / "eligible")))
         assert not (full.out / "manifest.json").exists()
         return process(units, keys, context)
 
-    monkeypatch.setattr(local, "process", looking)
+    monkeypatch.setattr(workers, "process", looking)
     gone = {**REGISTERS["deletions"][0], "subject_id": "u-plain"}
     full.register(deletions=[*REGISTERS["deletions"], gone])
     full.run()

@@ -186,17 +186,17 @@ def test_a_link_to_nowhere_is_not_passed_over(workshop, capsys):
 
 
 def test_a_shard_that_vanishes_while_the_run_goes_on(workshop: Workshop, monkeypatch):
-    from corpusgate.jobs import local
+    from corpusgate.jobs import workers
 
     workshop.shard("good.parquet")
     lost = workshop.shard("lost.parquet")
-    process = local.process
+    process = workers.process
 
     def late(units, keys, context):
         lost.unlink(missing_ok=True)
         return process(units, keys, context)
 
-    monkeypatch.setattr(local, "process", late)
+    monkeypatch.setattr(workers, "process", late)
     summary = workshop.run()
     assert list(summary.unreadable) == ["lost.parquet"]
     assert summary.rows_in == len(NAMES)
