@@ -44,9 +44,9 @@ _POINTERS_AT_LEAST: Final = 1 << 15
 class Literals(NamedTuple):
     """The strings of a JSON text, in order: their places in code points, and what they say.
 
-    `starts` and `ends` have the quotes between them. `pointers` (RFC 6901) name the values. For a
-    key they name the object that has it: a key may be personal itself, and would stand in the
-    pointer of its member.
+    `starts` and `ends` have the quotes between them. `pointers` say where the values are, as JSON
+    pointers (RFC 6901) do, but members of an object have their number in it, from 0, in place of
+    their key: keys are text. For a key they name the object that has it.
     """
 
     starts: list[int]
@@ -64,7 +64,7 @@ def literals(text: str) -> Literals | None:
 
     >>> found = literals('{"to": ["a\\u0040b.org", 7]}')
     >>> found.texts, found.pointers, found.keys
-    (['to', 'a@b.org'], ['', '/to/0'], [True, False])
+    (['to', 'a@b.org'], ['', '/0/0'], [True, False])
     >>> literals("call 7"), literals("7")
     (None, None)
     """
@@ -93,19 +93,18 @@ def _walked(text: str) -> Literals | None:  # noqa: C901, PLR0912 - calls cost m
     found = Literals([], [], [], [], [])
     starts, ends, texts, pointers, keys = found
     budget = _POINTERS_AT_LEAST + _POINTERS_PER_CHARACTER * len(text)
-    # Of the object or array that is read: its closing bracket, its pointer, and the step to what
-    # stands in it, a key or the number of items before it. Of those around it the same.
+    # Of the object or array that is read: its closing bracket, its pointer, and the number of
+    # members or items before the one that is read. Of those around it the same.
     closing = pointer = ""
-    step: str | int = ""
-    around: list[tuple[str, str, str | int]] = []
+    step = 0
+    around: list[tuple[str, str, int]] = []
     expected = _VALUE
     for match in _TOKEN.finditer(text):
         token = match.lastindex
         if token not in expected or budget < 0:
             return None
         if token == _COMMA:
-            if isinstance(step, int):
-                step += 1
+            step += 1
             expected = _NEXT[closing]
         elif token == _OPEN:
             around.append((closing, pointer, step))
@@ -127,7 +126,6 @@ def _walked(text: str) -> Literals | None:  # noqa: C901, PLR0912 - calls cost m
             string = _read(match[token])
             place = pointer
             if token == _KEY:
-                step = string.replace("~", "~0").replace("/", "~1")
                 expected = _VALUE
             else:
                 if closing:

@@ -39,8 +39,9 @@ class Leaves:
     index: pa.ListArray
     """list<int32>: its position in each list on the way."""
     pointer: pa.StringArray
-    """JSON pointer (RFC 6901) of the value inside the string, of a key that of its object; NULL
-    where the string is not taken for JSON."""
+    """Where the value stands inside the string: a JSON pointer in which members of objects are
+    numbered, since keys are text; for a key that of its object. NULL where the string is not taken
+    for JSON."""
     fixed: Bools
     """May be looked at but not changed: keys of JSON objects."""
     _source: _Source = field(repr=False)
@@ -80,7 +81,7 @@ def leaves(column: pa.Array | pa.ChunkedArray, path: TextPath) -> Leaves:
     (['a', 'b'], [0, 2], [[0], [0]])
     >>> calls = leaves(pa.array(['{"to": "a"}', "b"]), parse_path("calls{}"))
     >>> list(zip(calls.texts.to_pylist(), calls.pointer.to_pylist(), calls.fixed.tolist()))
-    [('to', '', True), ('a', '/to', False), ('b', None, False)]
+    [('to', '', True), ('a', '/0', False), ('b', None, False)]
     """
     steps, kind = path.into(column.type)
     chunks = _chunks(column)

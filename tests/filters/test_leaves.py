@@ -89,9 +89,9 @@ def test_arguments_of_tool_calls_are_read_as_json() -> None:
     )
     assert list(met) == [
         (0, [1, 0], "", "to", True),
-        (0, [1, 0], "/to", "bob@example.org", False),
+        (0, [1, 0], "/0", "bob@example.org", False),
         (0, [1, 0], "", "n", True),
-        (0, [1, 0], "/n/1", "caf\u00e9 / bob", False),
+        (0, [1, 0], "/1/1", "caf\u00e9 / bob", False),
         (3, [1, 0], None, "bob {", False),
     ]
     after = put(found, "bob", '"x"')

@@ -135,11 +135,9 @@ def parsed(text: str) -> Json:
 def strings_in(value: Json, pointer: str = "") -> Iterator[tuple[str, str, bool]]:
     """Give the strings of a JSON value: what each says, its pointer, whether it is a key."""
     if isinstance(value, Pairs):
-        for key, item in value:
-            name = said(key)
-            yield name, pointer, True
-            place = f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"
-            yield from strings_in(item, place)
+        for at, (key, item) in enumerate(value):
+            yield said(key), pointer, True
+            yield from strings_in(item, f"{pointer}/{at}")
     elif isinstance(value, list):
         for at, item in enumerate(value):
             yield from strings_in(item, f"{pointer}/{at}")
