@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 import presidio_analyzer
 import spacy
 import yaml
-from presidio_analyzer import AnalyzerEngine, EntityRecognizer
+from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerResult
 from presidio_analyzer.nlp_engine import SpacyNlpEngine
 from presidio_analyzer.recognizer_registry import RecognizerRegistry
 from presidio_analyzer.recognizer_registry.recognizers_loader_utils import RecognizerListLoader
@@ -116,13 +116,16 @@ def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def union(answers: Sequence[list[Row]]) -> list[Row]:
-    """Join what several references say of the same rows; the same finding counts once."""
-    return [
-        None
-        if any(row is None for row in rows)
-        else in_order({finding for row in rows for finding in row or ()})
-        for rows in zip(*answers, strict=True)
-    ]
+    """Join what several references say of the same rows; duplicates go as within one of them."""
+    return [_joined(rows) if len(rows) > 1 else rows[0] for rows in zip(*answers, strict=True)]
+
+
+def _joined(rows: Sequence[Row]) -> Row:
+    if any(row is None for row in rows):
+        return None
+    results = [RecognizerResult(f.entity, f.start, f.end, f.score) for row in rows for f in row]
+    left = EntityRecognizer.remove_duplicates(results)
+    return in_order(Finding(r.start, r.end, r.score, r.entity_type) for r in left)
 
 
 def _named(entry: dict[str, Any]) -> list[str]:
