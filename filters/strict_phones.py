@@ -24,7 +24,7 @@ _SPACE: Final = r"[^\S\t\r\n\f\v]"
 _HARD: Final = rf"(?!\s)(?:{_SEP}|/)"
 _EXT: Final = r"(?:\s{0,2}(?:x|ext\.?|extension)\s{0,2}\d{1,6})?"
 _LEFT: Final = r"(?<![\w+])(?<![\w+)][.,:/-])"
-_RIGHT: Final = r"(?!\w)(?![.,:/-]\d)(?![^\w\r\n]\d{3})"
+_RIGHT: Final = r"(?!\w)(?![.,:/-]\w)(?![^\w\r\n]\d{3})"
 _DAY: Final = re.compile(
     r"(?:19|20)\d\d\D(?:0?[1-9]|1[0-2])\D(?:0?[1-9]|[12]\d|3[01])(?:\D.*)?"
     r"|(?:0?[1-9]|[12]\d|3[01])\D(?:0?[1-9]|[12]\d|3[01])\D(?:19|20)?\d\d"
@@ -32,12 +32,13 @@ _DAY: Final = re.compile(
 # Years, decimals, code points, social security numbers, postal codes, cards.
 _NEITHER: Final = re.compile(
     r"(?:19|20)\d\d\D(?:19|20)\d\d|\d+\.\d+|0\d{3} \d{4}|\d{3}-\d{2}-\d{4}|\d{5}-\d{4}"
-    r"|\d{4}(?:\D\d{4}){3}"
+    r"|\d{4}(?:\D\d{4}){3}|(?:19|20)\d\d(?:0[1-9]|1[0-2])\d\d"
 )
 _EXTENSION: Final = re.compile(r"\s*(?:x|ext\.?|extension)\s*\d+$", re.IGNORECASE)
 _MIN, _MAX = 7, 15
 _MIN_KINDS: Final = 3
-_MIN_GROUPS: Final = 3
+_MIN_GROUPS: Final = 2
+_TELLING: Final = 9
 
 
 def _digits(text: str) -> str:
@@ -75,8 +76,18 @@ def _regions() -> tuple[tuple[str, re.Pattern[str], str], ...]:
 
 
 @lru_cache(maxsize=1 << 16)
-def _is_national(digits: str, sizes: tuple[int, ...]) -> bool:
-    """Say whether some region has this number and writes it in groups of these sizes."""
+def _is_national(text: str) -> bool:
+    """Say whether some region has this number and writes it in these groups.
+
+    Nine digits after a trunk prefix tell enough by themselves: people group them as they like.
+    """
+    groups = re.findall(r"\d+", text)
+    sizes, digits = tuple(map(len, groups)), _digits(text)
+    if not _MIN <= len(digits) <= _MAX or len(set(digits)) < _MIN_KINDS:
+        return False
+    if len(groups) > 1 and all(group[0] == "0" for group in groups):
+        return False
+    own_groups = digits[0] != "0" or len(digits) <= _TELLING or "." in text
     for region, pattern, prefix in _regions():
         body = digits.removeprefix(prefix)
         if not (pattern.fullmatch(body) or pattern.fullmatch(digits)):
@@ -88,7 +99,7 @@ def _is_national(digits: str, sizes: tuple[int, ...]) -> bool:
         if not phonenumbers.is_valid_number_for_region(number, region):
             continue
         written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
-        if tuple(map(len, re.findall(r"\d+", written))) == sizes:
+        if not own_groups or tuple(map(len, re.findall(r"\d+", written))) == sizes:
             return True
     return False
 
@@ -119,9 +130,9 @@ class InternationalPhoneRecognizer(AnchoredRecognizer):
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
         AnchoredPattern(
             "plus",
-            rf"(?<![\w+])\+{_SEP}?\(?[1-9](?:(?:{_SEP}{{1,2}}|[()/]|{_SEP}\(|\){_SEP}|{_SEP}?\(0\){_SEP}?)?\d){{6,14}}{_EXT}(?!\w)(?![.,]\d)",
+            rf"(?<![\w+])\+\(?[1-9](?:(?:{_SEP}{{1,2}}|[()/]|{_SEP}\(|\){_SEP}|{_SEP}?\(0\){_SEP}?)?\d){{6,14}}{_EXT}(?!\w)(?![.,]\d)",
             0.75,
-            rf"\+{_SEP}?\(?[1-9](?:[^\w\r\n]{{0,3}}\d){{5}}[^\w\r\n]{{0,3}}\d",
+            r"\+\(?[1-9](?:[^\w\r\n]{0,3}\d){5}[^\w\r\n]{0,3}\d",
         ),
         # No further than ten digits: another number may follow.
         Pattern(
@@ -188,25 +199,21 @@ class NationalPhoneRecognizer(AnchoredRecognizer):
         ),
         AnchoredPattern(
             "the whole text",
-            rf"(?<![\s\S])\(?\d{{1,5}}\)?(?:{_SEP}\d{{2,8}}){{1,5}}(?![\s\S])",
+            rf"(?<![\s\S])(?:\(?\d{{1,5}}\)?(?:{_SEP}\d{{2,8}}){{1,5}}|0[1-9]\d{{8,9}})(?![\s\S])",
             0.5,
-            rf"^\(?\d{{1,5}}\)?(?:{_SEP}\d{{2,8}}){{1,5}}$",
+            rf"^(?:\(?\d{{1,5}}\)?(?:{_SEP}\d{{2,8}}){{1,5}}|0[1-9]\d{{8,9}})$",
         ),
     )
 
     def invalidate_result(self, pattern_text: str) -> bool:
         """Ask whether some country writes a number in these groups."""
-        sizes = tuple(map(len, re.findall(r"\d+", pattern_text)))
-        digits = _digits(pattern_text)
-        if not _MIN <= len(digits) <= _MAX or len(set(digits)) < _MIN_KINDS:
-            return True
-        return _is_something_else(pattern_text) or not _is_national(digits, sizes)
+        return _is_something_else(pattern_text) or not _is_national(pattern_text)
 
 
 _GAP: Final = r"[^\d]{0,30}"
 _DEVICE: Final = (
     r"(?:tel(?:e(?:phone|fono|fon|foon)|\.)?|phones?|t[eé]l[eé]phone|mobiles?|mobil|m[oó]vil"
-    r"|cell ?phone|cellular|handy|fax|whats ?app|pager|hot ?line|help ?line|land ?line|ph)"
+    r"|cell ?phone|cellular|fax|whats ?app|pager|hot ?line|help ?line|land ?line|ph)"
 )
 _ACT: Final = (
     r"(?:call(?:s|ed|ing)?|dial(?:ed|ing)?|ring (?:me|us|him|her|them)|text(?:ed|ing)?"
@@ -214,6 +221,12 @@ _ACT: Final = (
     r"|(?:my|his|her|our|your|their|new) (?:new |other )?numbers?)"
 )
 _PLACE: Final = r"(?:office|desk|direct|home|work|cell)[^\w\n]{1,5}"
+
+# What can only be followed by a number, or by another word.
+_REQUEST: Final = (
+    r"(?:(?:call|dial|ring|text|sms|reach|contact|message) (?:me|us|him|her|them) (?:back )?"
+    r"(?:at |on )|answering at |messages? to |my registered |(?:my|his|her|our) number(?: is|:) )"
+)
 
 
 class ToldPhoneRecognizer(AnchoredRecognizer):
@@ -224,13 +237,13 @@ class ToldPhoneRecognizer(AnchoredRecognizer):
         after(
             "told, in groups",
             rf"\b(?:(?:{_DEVICE}|{_ACT})\b{_GAP}|{_PLACE})",
-            rf"(?<![\w.+])(?<!\w-)(?:\(\d{{2,5}}\){_SEP}{{0,2}}|\d{{2,5}}(?:{_SEP}{{1,2}}|/))\d{{2,8}}(?:{_SEP}\d{{2,8}}){{0,5}}{_EXT}(?!\w)(?![.,:/]\d)",
+            rf"(?<![\w.+])(?<!\w-)(?:[178]{_SEP}?(?=\())?(?:\(\d{{2,5}}\){_SEP}{{0,2}}|\d{{2,5}}(?:{_SEP}{{1,2}}|/))\d{{2,8}}(?:{_SEP}\d{{2,8}}){{0,5}}{_EXT}(?!\w)(?![.,:/]\d)",
             0.6,
         ),
         after(
             "told, in one piece",
-            rf"\b(?:{_DEVICE}\b[^\d]{{0,15}}|{_PLACE}(?<=[:.].?))",
-            rf"(?<![\w.])\d{{9,12}}{_EXT}(?!\w)(?![.,:/-]\d)",
+            rf"\b(?:{_DEVICE}\b(?:[^\d\n]{{0,15}}|:?[ \t\r]{{0,3}}\n[ \t]{{0,8}})|{_PLACE}(?<=[:.].?)|{_REQUEST})",
+            rf"(?<![\w.])\d{{8,12}}{_EXT}(?!\w)(?![.,:/-]\d)",
             0.5,
         ),
     )

@@ -109,7 +109,7 @@ LOW = {**SHIPPED, "low_score_entity_names": ["LOCATION"], "low_confidence_score_
     ("entities", "threshold", "ner", "count"),
     [
         (["LOCATION", "PERSON"], 0.4, None, 312),
-        (["PERSON"], 0.4, None, 60),
+        (["PERSON"], 0.85, None, 60),
         (["LOCATION", "PERSON"], 0.4, LOW, 60),
         (["LOCATION", "PERSON"], 0.3, LOW, 60),
         (["LOCATION"], 0.86, None, 60),
@@ -281,6 +281,7 @@ def test_a_failing_text_is_unreadable_and_leaves_the_others_alone(folder, tmp_pa
         )
         assert names.unreadable.tolist() == [1, 3]
         assert sorted(set(names.text.tolist())) == [0, 2]
+        assert not nlp.load().process.engine.get_nlp("en").vocab.in_memory_zone
     assert QUOTED not in caplog.text
 
 
