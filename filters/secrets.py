@@ -40,7 +40,10 @@ class PrivateKeyRecognizer(AnchoredRecognizer):
     CASE: ClassVar[int] = CASED
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
         AnchoredPattern(
-            "block", rf"{_BEGIN}[\s\x21-\x7e]{{{_MIN_BODY},12000}}?{_END}", 0.9, _BEGIN
+            "block",
+            rf"{_BEGIN}(?:(?!-----BEGIN)[\s\x21-\x7e]){{{_MIN_BODY},12000}}?{_END}",
+            0.9,
+            _BEGIN,
         ),
         AnchoredPattern(
             "unfinished block",

@@ -211,6 +211,8 @@ class NationalPhoneRecognizer(AnchoredRecognizer):
 
 
 _GAP: Final = r"[^\d]{0,30}"
+# A few characters, or the end of a line; not both, as between the entries of a table.
+_STEP: Final = r"(?:[^\d\n]{0,15}|:?[ \t\r]{0,3}\n[ \t]{0,8})"
 _DEVICE: Final = (
     r"(?:tel(?:e(?:phone|fono|fon|foon)|\.)?|phones?|t[eé]l[eé]phone|mobiles?|mobil|m[oó]vil"
     r"|cell ?phone|cellular|fax|whats ?app|pager|hot ?line|help ?line|land ?line|ph)"
@@ -242,7 +244,7 @@ class ToldPhoneRecognizer(AnchoredRecognizer):
         ),
         after(
             "told, in one piece",
-            rf"\b(?:{_DEVICE}\b(?:[^\d\n]{{0,15}}|:?[ \t\r]{{0,3}}\n[ \t]{{0,8}})|{_PLACE}(?<=[:.].?)|{_REQUEST})",
+            rf"\b(?:{_DEVICE}\b{_STEP}|{_PLACE}(?<=[:.].?)|{_REQUEST})",
             rf"(?<![\w.])\d{{8,12}}{_EXT}(?!\w)(?![.,:/-]\d)",
             0.5,
         ),

@@ -3,6 +3,7 @@
 import os
 import pickle
 import re
+import time
 from pathlib import Path
 
 import polars as pl
@@ -241,6 +242,20 @@ def test_a_window_decides_as_the_whole_text_does(effort):
             }
 
     check()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "piece",
+    ["-----BEGIN PRIVATE KEY-----", "1", "12 ", "4111 ", "a.", "a.b@c-", "1:", "ab:", "AbC1", "(01"]
+    + ["eyJaaaaaaaa.", "http://a:", "+1 ", "phone ", '"a"@', "GB82 WEST ", "card 4", "nrt\n"],
+)
+def test_no_text_takes_long(piece):
+    text = (piece * 100_000)[:100_000]
+    begun = time.process_time()
+    for recognizer in ALL:
+        recognizer.analyze(text, recognizer.supported_entities)
+    assert time.process_time() - begun < 10
 
 
 def test_the_scanner_finds_what_the_recognizers_find():
