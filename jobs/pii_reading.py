@@ -6,7 +6,8 @@ A file that cannot be read is named and passed over; what it had so far does not
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -122,14 +123,8 @@ class OpenFile:
 
         def edit(table: pa.Table) -> pa.Table:
             nonlocal first
-            try:
+            with without_text(self.unit.name):
                 seen = see(table, first)
-            except CorpusgateError:
-                raise
-            except Exception as error:  # noqa: BLE001 - its message may quote a text
-                what = f"its text cannot be looked at: {type(error).__name__}"
-                fix = "report this with the columns' types"
-                raise UnitError(self.unit.name, what, fix) from None
             first += len(table)
             share = len(table) / max(self.shard.rows, 1)
             self.progress.rows(self.unit.name, len(table), self.unit.size * share)
@@ -189,6 +184,26 @@ def each_file(
         if item.name in totals.unreadable:
             progress.unreadable(item.name, totals.unreadable[item.name])
     return totals
+
+
+@contextmanager
+def without_text(name: str) -> Iterator[None]:
+    """Raise UnitError, with a file's name, for errors that may quote a text.
+
+    >>> with without_text("a.parquet"):
+    ...     raise ValueError("write to ann@example.com")
+    Traceback (most recent call last):
+        ...
+    corpusgate.filters.errors.UnitError: a.parquet: its text cannot be looked at: ValueError. \
+Report this with the columns' types
+    """
+    try:
+        yield
+    except CorpusgateError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a recogniser raises
+        what = f"its text cannot be looked at: {type(error).__name__}"
+        raise UnitError(name, what, "report this with the columns' types") from None
 
 
 def unit_of(item: InputFile) -> Unit:

@@ -498,6 +498,13 @@ def test_texts_that_could_not_be_read_are_told_beside_the_scores(pii, monkeypatc
     assert "1 texts could not be read" in done.stdout
 
 
+def test_an_error_of_a_recogniser_is_no_traceback(pii, monkeypatch):
+    pq.write_table(gold([(MAIL, [(0, 1, "EMAIL")])]), "gold.parquet")
+    monkeypatch.setattr(Search, "scanner", lambda _: Failing(error=ValueError(MAIL)))
+    done = pii("evaluate", "gold.parquet")
+    assert (done.returncode, "ValueError" in done.stderr) == (cli.FAILED, True)
+
+
 def test_an_entity_that_is_named_may_be_marked_by_its_own_name(pii):
     pq.write_table(gold([("https://lovelace.org/x", [(0, 22, "UUID")])]), "gold.parquet")
     done = pii("evaluate", "gold.parquet", "--entities", "UUID", "--json")
