@@ -1,7 +1,7 @@
 """One record before every rule: what each read, what came out, and what that means.
 
-Ids and times of the record are shown, since somebody asked for just this record; its text is
-never read.
+Ids and times of the record are shown, since somebody asked for just this record. Its text is read
+only to say what personal information would be reduced where, and never shown.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from ..filters.decide import Judge
 from ..filters.errors import SchemaError, UnitError
@@ -24,8 +26,9 @@ from ..filters.to_duckdb import to_duckdb
 from .describe_plan import settled_as_of, stated
 from .page import Page
 from .plan import Plan, Unit, make_plan
+from .reducing import Reducing, after_reduction
 from .report import because
-from .shard import Context, opened, provenance
+from .shard import Context, opened, provenance, row_groups
 from .spec import Job, load_job
 
 
@@ -104,19 +107,46 @@ def _unknown(plan: Plan, record_id: str, looked_at: int, skipped: list[str]) -> 
 def _judged(
     unit: Unit, rows: list[int], context: Context, policy: BoundPolicy
 ) -> Iterator[dict[str, Any]]:
+    judge = context.judge
     with opened(unit, context.audit) as shard:
         records = provenance(unit, shard, context.settings)
-    context.registers.match_ids(id_kinds(records.schema))
-    judge = context.judge
-    facts = judge.facts(judge.records(records, context.duplicates))[rows]
+        context.registers.match_ids(id_kinds(records.schema))
+        facts = judge.facts(judge.records(records, context.duplicates))[rows]
+        verdict = judge.verdict(facts)
+        kept = verdict["eligible"]
+        chosen = np.zeros(records.height, dtype=np.bool_)
+        chosen[np.array(rows)[kept.to_numpy()]] = True
+        settings = context.settings
+        reducing = Reducing(
+            context.reduction,
+            unit.name,
+            settings.paths(shard.schema),
+            facts.filter(kept),
+            settings.id_column,
+        )
+        if context.reduction.active and chosen.any():
+            shard.copy_rows(
+                settings.released(shard.schema),
+                row_groups(unit, shard),
+                chosen,
+                pa.BufferOutputStream(),
+                without_statistics=(),
+                edit=reducing,
+                edited=reducing.types,
+            )
+    verdict = after_reduction(verdict, reducing.excluded)
+    findings = reducing.findings().with_columns(
+        pl.lit(kept.arg_true(), dtype=pl.Int64).gather(pl.col("row")).alias("row")
+    )
     truths = judge.truths(facts).collect()
-    verdict = judge.verdict(facts)
-    for place, values, truth, decided in zip(
-        rows,
-        facts.iter_rows(named=True),
-        truths.iter_rows(named=True),
-        verdict.iter_rows(named=True),
-        strict=True,
+    for number, (place, values, truth, decided) in enumerate(
+        zip(
+            rows,
+            facts.iter_rows(named=True),
+            truths.iter_rows(named=True),
+            verdict.iter_rows(named=True),
+            strict=True,
+        )
     ):
         rules = [
             _outcome(bound, policy, values, truth=truth[str(index)])
@@ -128,8 +158,12 @@ def _judged(
             "provenance": {k: plain(v) for k, v in values.items() if k not in DERIVED},
             "state": {k: plain(values[k]) for k in DERIVED},
             "rules": rules,
+            "findings": findings.filter(pl.col("row") == number).select(_FOUND).to_dicts(),
             "decision": _decision(policy, values, rules, decided),
         }
+
+
+_FOUND: Final = ("path", "index", "pointer", "entity", "start", "end", "score", "operator")
 
 
 def _outcome(
@@ -220,8 +254,21 @@ def render_explanation(facts: dict[str, Any]) -> None:
                     ("outcome", f"{_value(rule['outcome'])}: {rule['means']}"),
                 ]
             )
+        if one["findings"]:
+            page.title("personal information")
+            page.table(
+                ("what", "from", "to", "score", "operator", "where"),
+                (_found(finding) for finding in one["findings"]),
+            )
         page.title("decision")
         page.fields(_decided(one["decision"]))
+
+
+def _found(finding: dict[str, Any]) -> tuple[str, ...]:
+    place = "".join(f"[{number}]" for number in finding["index"])
+    where = f"{finding['path']} {place}{finding['pointer'] or ''}".rstrip()
+    numbers = (str(finding["start"]), str(finding["end"]), f"{finding['score']:.2f}")
+    return finding["entity"], *numbers, finding["operator"], where
 
 
 def _shown(values: dict[str, Any]) -> list[tuple[str, str]]:

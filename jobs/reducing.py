@@ -60,6 +60,11 @@ class Reducing:
         self.excluded: dict[int, tuple[str, ...]] = {}
         """Survivors that are not released after all, by their place among them: the reasons."""
 
+    @property
+    def types(self) -> dict[str, pa.DataType]:
+        """Name the columns that get another type: keyed ids are strings."""
+        return {self._id_column: pa.string()} if self._reduction.ids else {}
+
     def __call__(self, table: pa.Table) -> pa.Table:
         """Give the next rows as they are released.
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Final
 
 import polars as pl
-import pyarrow as pa
 
 from ..connectors.audit import UnitResult, commit, write_frame
 from ..connectors.jsonl import is_jsonl, jsonl_to_parquet
@@ -164,7 +163,7 @@ def _released(
             without_statistics={settings.id_column, *secret},
             compression_level=settings.compression_level,
             edit=reducing if context.reduction.active else None,
-            edited={settings.id_column: pa.string()} if context.reduction.ids else None,
+            edited=reducing.types,
         )
         verdict = after_reduction(verdict, reducing.excluded)
         kept = int(verdict["eligible"].sum())

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from corpusgate.filters.errors import JobError, OutputError
 from corpusgate.jobs.describe_plan import describe_plan
+from corpusgate.jobs.explain import explain_record
 from corpusgate.jobs.spec import parse_job
 from runs.workshop import Workshop, die, merge, stable, tree
 
@@ -312,6 +313,21 @@ def test_what_cannot_be_reduced_is_named_without_a_word_of_it(world, capsys, mon
     assert "RuntimeError" in done.stderr + done.stdout
     assert MAIL not in done.stderr + done.stdout
     assert list((world.out / "eligible").rglob("*")) == []
+
+
+def test_explain_says_what_a_run_would_find(world, capsys):
+    (one,) = explain_record(world.job(), "r-4")["found"]
+    assert [each["entity"] for each in one["findings"]] == [
+        "IP_ADDRESS", "IP_ADDRESS", "EMAIL_ADDRESS",
+    ]  # fmt: skip
+    done = world.command(capsys, "explain", world.job(), "--record", "r-3")
+    assert "messages[].tool_calls[].arguments[1][0]/0" in "".join(done.stdout.split())
+    assert not any(text in done.stdout for text in (MAIL, ADDRESS))
+    job = world.job({"pii": {"exclude": {"max_findings": 2}}})
+    (one,) = explain_record(job, "r-4")["found"]
+    assert one["decision"]["reason"] == "pii:too-dense"
+    (one,) = explain_record(job, "r-2")["found"]
+    assert one["findings"] == []
 
 
 def test_two_paths_to_one_text_are_refused(world, capsys):
