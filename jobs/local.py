@@ -101,6 +101,7 @@ def run(
         return _done_before(plan, output, audit, before)
     for warning in plan.warnings:
         watcher.warn(warning)
+    plan.reduction.load()
     count = max(1, workers or os.cpu_count() or 1)
     with _locked(output):
         if fresh:

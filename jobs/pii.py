@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,8 +21,10 @@ from ..filters.scopes import Scope
 from .spec import Job, KeySpec, PiiSpec
 
 if TYPE_CHECKING:
+    from ..filters.nlp import Nlp
     from ..filters.scanner import Scanner
 
+_NAME_SCORE: Final = 0.85
 TELLING: Final = ("EMAIL_ADDRESS", "IBAN_CODE")
 """What makes a record id personal information: forms that no numbering scheme takes by chance."""
 
@@ -41,6 +43,13 @@ class Reduction:
     scope: Scope
     facts: Mapping[str, Any]
     """What the manifest says about it: no key, no place of a key."""
+    nlp: Nlp | None = None
+    warnings: tuple[str, ...] = ()
+
+    def load(self) -> None:
+        """Load the model of names, if there is one. Raises JobError where that fails."""
+        if self.nlp is not None:
+            self.nlp.load()
 
     @property
     def active(self) -> bool:
@@ -81,13 +90,24 @@ def open_reduction(job: Job) -> Reduction:
             "threshold": job.pii.least,
             "languages": list(job.pii.languages),
             "looked_for": scanner.describe(),
+            "nlp": scanner.nlp.describe() if scanner.nlp is not None else None,
             "operators": operators.describe(),
             "scope": job.pii.scope,
             "exclude": rules.describe(),
             "fingerprint": reducer.fingerprint,
         }
     }
-    return Reduction(reducer, None if ids else _telling(), ids, job.pii.scope, facts)
+    telling = None if ids else _telling()
+    warnings = tuple(_deaf(scanner.nlp, job.pii.least))
+    return Reduction(reducer, telling, ids, job.pii.scope, facts, scanner.nlp, warnings)
+
+
+def _deaf(nlp: Nlp | None, threshold: float) -> Iterator[str]:
+    if nlp is not None and nlp.spec.engine in {"spacy", "stanza"} and threshold > _NAME_SCORE:
+        yield (
+            f"pii.threshold is above {_NAME_SCORE}, the score of every name that"
+            f" {nlp.spec.engine} finds: none will be found. Say a lower one"
+        )
 
 
 def _telling() -> Scanner:

@@ -227,6 +227,7 @@ def make_plan(job: Job, as_of: datetime) -> Plan:
     registers.match_ids(dict.fromkeys(job.input.columns))
     settings = Settings.of(job)
     reduction = open_reduction(job)
+    warnings += reduction.warnings
     inputs = tuple(list_inputs(job.input.path, job.base))
     output, audit = output_folders(job)
     inside = (Path(item.path).resolve() for item in inputs)
