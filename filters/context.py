@@ -16,6 +16,7 @@ the stretches that the walk comes through, each different one once. Two things r
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ import regex
 
 _BEFORE: Final = 6
 _LONGEST_STRETCH: Final = 100_000
-_KEPT: Final = 200_000
+_KEPT: Final = 100_000
 _STRETCHES_BACK: Final = 24
 _STRETCHES_ON: Final = 6
 _SPACES: Final = "".join(c for c in map(chr, range(0x110000)) if c.isspace())
@@ -35,8 +36,10 @@ _WORD_LEFT: Final = regex.compile(rf"(?r)[^{_SPACES}]+")
 _WORD_RIGHT: Final = regex.compile(rf"[^{_SPACES}]+")
 _SPACE_LEFT: Final = regex.compile(rf"(?r)[{_SPACES}]+")
 _SPACE_RIGHT: Final = regex.compile(rf"[{_SPACES}]+")
+_STRETCHES: Final = re.compile(r"(\s+)").split
+_AROUND: Final = 200
 # By whether the character is white space: what reaches to the left of it, what to the right.
-_AROUND: Final = ((_WORD_LEFT, _WORD_RIGHT), (_SPACE_LEFT, _SPACE_RIGHT))
+_RUNS: Final = ((_WORD_LEFT, _WORD_RIGHT), (_SPACE_LEFT, _SPACE_RIGHT))
 _ALWAYS, _NEVER, _BESIDE_COLON = range(3)
 
 # Between words in a string of them; no context word has it.
@@ -48,7 +51,6 @@ class _Token:
     """A token in its stretch: where it ends, its lower case, and when it is a keyword."""
 
     end: int
-    text: str
     lower: str
     kind: int
 
@@ -84,13 +86,20 @@ class Context:
     def __init__(self, language: str) -> None:
         """Make the tokenizer; a process needs one a language."""
         self.language = language
-        self.nlp = blank(language)
+        self._counting: dict[str, bool] = {}
+        self._fresh()
+
+    def _fresh(self) -> None:
+        """Forget all stretches, and with them the words that spaCy has stored for ever."""
         from spacy.attrs import IS_PUNCT, IS_STOP
 
+        self.nlp = blank(self.language)
         getters = self.nlp.vocab.lex_attr_getters
         self._is_stop, self._is_punct = getters[IS_STOP], getters[IS_PUNCT]
+        # Nothing else is asked of a word, and working out the rest is most of the work.
+        self.nlp.vocab.lex_attr_getters = {}
         self._stretches: dict[str, list[_Token]] = {}
-        self._counting: dict[str, bool] = {}
+        self.sure: set[str] = set()
 
     def text(self, text: str) -> Text:
         """Take up a text."""
@@ -153,8 +162,11 @@ class Context:
         if known is None:
             known = self._tokens(stretch)
             if len(self._stretches) >= _KEPT:
-                self._stretches.clear()
+                self._fresh()
             self._stretches[stretch] = known
+            alone = len(known) == 1 and known[0].kind == _ALWAYS and self.by_stretch
+            if alone and not stretch.isspace() and stretch not in self.nlp.tokenizer.rules:
+                self.sure.add(stretch)
         return known
 
     def whole(self, text: str) -> list[_Token]:
@@ -163,7 +175,7 @@ class Context:
 
     def _tokens(self, stretch: str) -> list[_Token]:
         return [
-            _Token(t.idx + len(t.text), t.text, t.lower_, self._kind(t.lower_))
+            _Token(t.idx + len(t.text), t.text.lower(), self._kind(t.text.lower()))
             for t in self.nlp.make_doc(stretch)
         ]
 
@@ -192,12 +204,89 @@ class _Walk(NamedTuple):
     ahead: bool
 
 
+class _Window:
+    """The stretches around a finding, in turn white space and none; IndexError where they end."""
+
+    def __init__(self, text: Text, low: int, high: int, start: int, *, certain: bool) -> None:
+        parts = _STRETCHES(text.text[low:high])
+        begin, end = int(not parts[0]), len(parts) - (not parts[-1])
+        self._parts = parts[begin:end]
+        self._text, self._certain, self._start = text, certain, start
+        self._base = low
+        # The outermost stretches may go on beyond the window.
+        self._first = int(low > 0)
+        self._last = len(self._parts) - 1 - (high < len(text.text))
+        self._opens, self._closes = low == 0, high == len(text.text)
+
+    def walk(self) -> list[str] | None:
+        """Collect keywords; None where the tokens might be others."""
+        here, base = 0, self._base
+        for here, part in enumerate(self._parts):
+            if base + len(part) > self._start:
+                break
+            base += len(part)
+        tokens, dropped = self._tokens(here), self._drops(here)
+        ends = (base + dropped + t.end > self._start for t in tokens)
+        at = next((i for i, end in enumerate(ends) if end), None)
+        if at is None:
+            # The one space that spaCy makes no token of: the next token counts.
+            if here == self._last and self._closes:
+                raise ValueError("a finding has no token")
+            here, at = here + 1, 0
+            tokens = self._tokens(here)
+        back = self._collect(here, -1, tokens[at::-1], _BEFORE)
+        ahead = self._collect(here, 1, tokens[at:], 1)
+        return None if back is None or ahead is None else back + ahead
+
+    def _collect(self, here: int, step: int, tokens: list[_Token], left: int) -> list[str] | None:
+        words: list[str] = []
+        while True:
+            for token in tokens:
+                counts = self._text.counts(token, certain=self._certain)
+                if counts is not None:
+                    words.append(token.lower)
+                    left -= counts
+                    if not left:
+                        break
+            following = here + step
+            if self._ends(following):
+                return words
+            tokens = self._tokens(following)
+            if not tokens:
+                following += step
+                if self._ends(following):
+                    return words
+                if self._text.context.joins(
+                    self._parts[min(here, following)], self._parts[max(here, following)]
+                ):
+                    return None
+                tokens = self._tokens(following)
+            if not left:
+                return words
+            here, tokens = following, tokens[::step]
+
+    def _ends(self, at: int) -> bool:
+        """Say whether the text ends before this stretch."""
+        return (at < self._first and self._opens) or (at > self._last and self._closes)
+
+    def _drops(self, at: int) -> bool:
+        """Say whether a stretch begins with the space that spaCy makes no token of."""
+        return self._parts[at][0] == " " and not (at == 0 and self._opens)
+
+    def _tokens(self, at: int) -> list[_Token]:
+        if not self._first <= at <= self._last:
+            raise IndexError
+        part = self._parts[at][self._drops(at) :]
+        return self._text.context.tokens(part) if part else []
+
+
 @dataclass
 class Text:
     """One text, and what was found out about its context."""
 
     text: str
     context: Context
+    _wide: dict[int, str] = field(default_factory=dict)
     _likely: dict[int, str] = field(default_factory=dict)
     _certain: dict[int, str] = field(default_factory=dict)
     _beside: dict[str, bool] = field(default_factory=dict)
@@ -207,6 +296,11 @@ class Text:
 
         Raises ValueError where no token is left at or after the finding's start, as Presidio does.
         """
+        whole = self._wide.get(start)
+        if whole is None:
+            whole = self._wide[start] = self._surely(start)
+        if whole and not any(word in whole for word in words):
+            return False
         likely = self._likely.get(start)
         if likely is None:
             likely = self._likely[start] = self._joined(start, certain=False)
@@ -216,6 +310,21 @@ class Text:
         if certain is None:
             certain = self._certain[start] = self._joined(start, certain=True)
         return any(word in certain for word in words)
+
+    def _surely(self, start: int) -> str:
+        """Give a part of the text, in lower case, out of which no walk leads; "" if not known.
+
+        It has words enough on both sides that are known to be one keyword each.
+        """
+        sure = self.context.sure
+        low, high = max(0, start - _AROUND), start + _AROUND // 2
+        part = self.text[low:high]
+        # Cut off at both ends, and where the finding starts, words may be parts of others. How a
+        # capital sigma is lowered depends on what follows.
+        back, ahead = part[: start - low].split()[1:-1], part[start - low :].split()[1:-1]
+        enough = low == 0 or sum(map(sure.__contains__, back)) >= _BEFORE
+        enough = enough and (high >= len(self.text) or any(map(sure.__contains__, ahead)))
+        return part.lower() if enough and "\u03a3" not in part else ""
 
     def _joined(self, start: int, *, certain: bool) -> str:
         """Give the keywords that count; if not `certain`, with all that might."""
@@ -229,100 +338,18 @@ class Text:
         return SEPARATOR.join(walk)
 
     def _nearby(self, start: int, *, certain: bool) -> list[str] | None:
-        """Walk stretch by stretch; None where the whole could be split otherwise."""
-        low, high = self._stretch(start)
-        tokens, base = self._tokens(low, high)
-        if tokens is None:
-            return []
-        first = next((i for i, t in enumerate(tokens) if base + t.end > start), None)
-        if first is None:
-            # The one space that spaCy makes no token of: the next token counts.
-            if high == len(self.text):
-                raise ValueError("a finding has no token")
-            low, high = self._stretch(high)
-            tokens, first = self._tokens(low, high)[0], 0
-            if tokens is None:
-                return []
-        words = self._back(tokens, first, low, certain=certain)
-        ahead = self._ahead(tokens, first, high, certain=certain)
-        return None if words is None or ahead is None else words + ahead
+        """Walk through the stretches around; None where they could be split otherwise."""
+        size = _AROUND
+        while size < _LONGEST_STRETCH:
+            low, high = max(0, start - size), min(len(self.text), start + size // 2)
+            window = _Window(self, low, high, start, certain=certain)
+            try:
+                return window.walk()
+            except IndexError:
+                size *= 4
+        return []
 
-    def _back(
-        self, tokens: list[_Token], at: int, low: int, *, certain: bool
-    ) -> list[str] | None:
-        """Collect keywords from a token backwards, itself included."""
-        words: list[str] = []
-        left = _BEFORE
-        while True:
-            for token in reversed(tokens[: at + 1]):
-                counts = self._counts(token, certain=certain)
-                if counts is not None:
-                    words.append(token.lower)
-                    left -= counts
-                    if not left:
-                        break
-            found = self._left(low)
-            if found is None:
-                return words
-            tokens, low, joins = found
-            if joins:
-                return None
-            if not left:
-                return words
-            at = len(tokens) - 1
-
-    def _left(self, low: int) -> tuple[list[_Token], int, bool] | None:
-        """Give the tokens of the stretch before, its start, and whether they may be split otherwise."""
-        if low == 0:
-            return None
-        start, _ = self._stretch(low - 1)
-        tokens, _ = self._tokens(start, low)
-        if tokens is None:
-            return None
-        if tokens:
-            return tokens, start, False
-        found = self._left(start)
-        if found is None:
-            return None
-        _, high = self._stretch(low)
-        before = self.text[found[1] : start]
-        return found[0], found[1], self.context.joins(before, self.text[low:high])
-
-    def _ahead(
-        self, tokens: list[_Token], at: int, high: int, *, certain: bool
-    ) -> list[str] | None:
-        """Give the first keyword from a token on, if there is one."""
-        words: list[str] = []
-        done = False
-        while True:
-            for token in tokens[at:]:
-                counts = self._counts(token, certain=certain)
-                if counts is not None:
-                    words.append(token.lower)
-                    done = bool(counts)
-                    if done:
-                        break
-            end = high
-            following: list[_Token] | None = []
-            while not following:
-                if high == len(self.text):
-                    return words
-                low, high = self._stretch(high)
-                following, _ = self._tokens(low, high)
-                if following is None:
-                    return words
-            # Only one space between them: the stretch that ends here, and the one after.
-            if low == end + 1 and self._joins(end, low, high):
-                return None
-            if done:
-                return words
-            tokens, at = following, 0
-
-    def _joins(self, end: int, low: int, high: int) -> bool:
-        start, _ = self._stretch(end - 1)
-        return self.context.joins(self.text[start:end], self.text[low:high])
-
-    def _counts(self, token: _Token, *, certain: bool) -> bool | None:
+    def counts(self, token: _Token, *, certain: bool) -> bool | None:
         """Say whether a token is a keyword; None for no, False for one that may be."""
         if token.kind == _BESIDE_COLON and not certain:
             return False
@@ -330,20 +357,12 @@ class Text:
 
     def _stretch(self, at: int) -> tuple[int, int]:
         """Give the bounds of the white space, or of what is none, in which a character stands."""
-        left, right = _AROUND[self.text[at].isspace()]
+        left, right = _RUNS[self.text[at].isspace()]
         least = max(0, at - _LONGEST_STRETCH)
         return (
             left.match(self.text, least, at + 1).start(),
             right.match(self.text, at, at + _LONGEST_STRETCH + 1).end(),
         )
-
-    def _tokens(self, low: int, high: int) -> tuple[list[_Token] | None, int]:
-        """Split a stretch; no tokens for the one space that is none, None where it is too long."""
-        if high - low >= _LONGEST_STRETCH:
-            return None, low
-        if low and self.text[low] == " ":
-            low += 1
-        return (self.context.tokens(self.text[low:high]) if low < high else []), low
 
     def _regional(self, start: int, *, certain: bool) -> list[str] | None:
         """Walk over the tokens of a part that no special case leads out of; None if too short."""
@@ -386,7 +405,7 @@ class Text:
         left = [_BEFORE, 1]
         for way, walk in enumerate((reversed(tokens[: first + 1]), tokens[first:])):
             for token in walk:
-                counts = self._counts(token, certain=certain)
+                counts = self.counts(token, certain=certain)
                 if counts is not None:
                     words.append(token.lower)
                     left[way] -= counts
@@ -409,10 +428,11 @@ class Text:
         if known is None:
             # What matches is no less than what could; case is settled on the token.
             ends = (f"{lower}:", f":{lower}")
+            likely = any(end in self._lower for end in ends)
             known = self._beside[lower] = any(
                 lower in t.lower.split(":") and self.context.counts(t.lower)
-                for stretch in self._with_colon
-                if ends[0] in stretch.lower() or ends[1] in stretch.lower()
+                for stretch, its_lower in (self._with_colon if likely else ())
+                if ends[0] in its_lower or ends[1] in its_lower
                 for t in self._split_again(stretch)
                 if ":" in t.lower
             )
@@ -424,5 +444,9 @@ class Text:
         return self.context.tokens(stretch) if len(stretch) < _LONGEST_STRETCH else []
 
     @cached_property
-    def _with_colon(self) -> list[str]:
-        return list({stretch for stretch in self.text.split() if ":" in stretch})
+    def _lower(self) -> str:
+        return self.text.lower()
+
+    @cached_property
+    def _with_colon(self) -> list[tuple[str, str]]:
+        return [(s, s.lower()) for s in set(self.text.split()) if ":" in s]

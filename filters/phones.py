@@ -96,7 +96,7 @@ class PhoneNumbers:
                 for first in range(10**_FIRST):
                     lead = str(first).zfill(_FIRST)
                     tail = count - _FIRST
-                    if any(_numbers(region).fullmatch(lead + str(r).zfill(tail)) for r in rests):
+                    if any(_dialled(region, lead + str(r).zfill(tail)) for r in rests):
                         found.append(_digits(lead, count))
         if len(found) > _MANY:
             found = [_digits("", self.least)]
@@ -181,7 +181,7 @@ class PhoneNumbers:
             return self.regions
         known = self._possible.get(digits)
         if known is None:
-            known = tuple(r for r in self.regions if _numbers(r).fullmatch(digits))
+            known = tuple(r for r in self.regions if _dialled(r, digits))
             if len(self._possible) >= _REMEMBERED:
                 self._possible.clear()
             self._possible[digits] = known
@@ -279,11 +279,14 @@ def _safe(data: memoryview) -> bool:
 
 
 def _digits(lead: str, count: int) -> str:
-    """Write a run of digits with what may stand between them."""
-    first = "".join(d + _BETWEEN for d in lead[:-1]) + (lead[-1:] or "[0-9]")
-    left = count - max(1, len(lead))
+    """Write a run of digits with what may stand between them.
+
+    A digit of another script is folded to 0, so a given one may also be that.
+    """
+    given = [f"[0{d}]" for d in lead] or ["[0-9]"]
+    left = count - len(given)
     middle = f"(?:{_BETWEEN}[0-9x]){{{left - 1}}}" if left > 1 else ""
-    return first + middle + f"{_BETWEEN}[0-9]"
+    return _BETWEEN.join(given) + middle + f"{_BETWEEN}[0-9]"
 
 
 def _metadata(region: str) -> Any:  # noqa: ANN401
@@ -304,19 +307,45 @@ def _least(region: str) -> int:
     return min(n for d in _descriptions(region) for n in d.possible_length if n > 0)
 
 
-@cache
-def _numbers(region: str) -> re.Pattern[str]:
-    """Match all digits that, dialled in a region, may be a valid number: a few more than are.
+def _dialled(region: str, digits: str) -> bool:
+    """Say whether digits, dialled in a region, may be a valid number; a few more are than should.
 
-    Abroad: anything behind the international prefix. Else the country code, the national prefix,
-    a number of some kind; a prefix with carrier codes in it may be anything.
+    A number without its national prefix is none where it is always written with it.
+    """
+    prefixed, bare = _numbers(region)
+    if prefixed.fullmatch(digits):
+        return True
+    return bare.fullmatch(digits) is not None and not _wants_prefix(region, digits)
+
+
+def _wants_prefix(region: str, digits: str) -> bool:
+    """Say whether the matcher takes this number only with its national prefix."""
+    main = phonenumberutil.region_code_for_country_code(_metadata(region).country_code)
+    written = phonenumberutil._choose_formatting_pattern_for_number(  # noqa: SLF001
+        _metadata(main).number_format, digits
+    )
+    rule = written and written.national_prefix_formatting_rule
+    if not rule or written.national_prefix_optional_when_formatting:
+        return False
+    return not phonenumberutil._formatting_rule_has_first_group_only(rule)  # noqa: SLF001
+
+
+@cache
+def _numbers(region: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Match what may be dialled: with something before the number, and the number alone.
+
+    Before it: the international prefix, and then anything; the country code, the national prefix,
+    or both; where the prefix has carrier codes in it, anything.
     """
     metadata = _metadata(region)
     kinds = "|".join(sorted({d.national_number_pattern for d in _descriptions(region)}))
     prefix = metadata.national_prefix_for_parsing
     if metadata.national_prefix_transform_rule:
-        lead = rf"\d{{0,{_PREFIXED}}}"
+        lead = rf"\d{{1,{_PREFIXED}}}"
+    elif prefix:
+        lead = rf"(?:{metadata.country_code}(?:{prefix}){{0,2}}|(?:{prefix}){{1,2}})"
     else:
-        lead = rf"(?:{metadata.country_code})?" + (f"(?:{prefix}){{0,2}}" if prefix else "")
+        lead = str(metadata.country_code)
     abroad = metadata.international_prefix
-    return re.compile((rf"(?:{abroad})[1-9]\d{{{_SHORTEST - 1},}}|" if abroad else "") + rf"{lead}(?:{kinds})")
+    dialled = rf"(?:{abroad})[1-9]\d{{{_SHORTEST - 1},}}|" if abroad else ""
+    return re.compile(rf"{dialled}{lead}(?:{kinds})"), re.compile(kinds)

@@ -18,12 +18,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import regex
 
-from .context import Context, Text, split
+from .context import Context, Text, blank, split
 from .fold import Folded
 from .phones import PhoneNumbers
 from .prefilter import Expression, compiles
@@ -313,13 +314,13 @@ class Judge:
                 continue
             try:
                 text = batch.text(row)
-                document = split(self.context.nlp, text)
+                document = split(self._nlp, text)
                 artifacts = NlpArtifacts(
                     entities=[],
                     tokens=document,
                     tokens_indices=[t.idx for t in document],
                     lemmas=[t.lemma_ for t in document],
-                    nlp_engine=Engine(self.context),
+                    nlp_engine=Engine(self._nlp),
                     language=self.language,
                 )
                 found = (
@@ -342,6 +343,10 @@ class Judge:
                 ]
             except Exception:  # noqa: BLE001
                 batch.unreadable.add(row)
+
+    @cached_property
+    def _nlp(self) -> Any:  # noqa: ANN401
+        return blank(self.language)
 
     def _settled(self, text: str, results: list[Result]) -> list[Result]:
         """Do what Presidio's engine does with its recognisers' results."""
@@ -404,9 +409,9 @@ def without_duplicates(results: list[Result]) -> list[Result]:
 class Engine:
     """What Presidio's NLP artifacts ask of their engine."""
 
-    def __init__(self, context: Context) -> None:
-        """Answer from a blank tokenizer's vocabulary."""
-        self._vocab = context.nlp.vocab
+    def __init__(self, nlp: Any) -> None:  # noqa: ANN401
+        """Answer from a blank pipeline's vocabulary."""
+        self._vocab = nlp.vocab
 
     def is_stopword(self, word: str, _language: str) -> bool:
         """Say whether a word is a stop word."""
