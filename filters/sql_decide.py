@@ -1,0 +1,287 @@
+# ruff: noqa: S608 - SQL is what this file writes, of names and literals that it quotes
+"""The decision as one DuckDB query: relations of records and registers in, decisions out.
+
+    records ─▶ twice (ids that stand twice) ─▶ spans joined ─▶ rules ─▶ reason
+
+The rules are the policy's own predicates as `to_duckdb` writes them. Everything else of a decision,
+what NULL means to a rule, which reason comes first, is said here once more, in SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from .policy import BoundPolicy, BoundRule
+from .predicate import FALSE, columns
+from .sql_provenance import NORMAL, conformed, listing, text
+from .sql_state import derive, times_of_records
+from .to_duckdb import identifier, to_duckdb
+
+DECISION: Final = ("eligible", "reason", "reasons")
+PURGE: Final = ("purge_reason", "purge_deadline")
+NO_PERMIT: Final = "no-permit"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Where records come from, as SQL.
+
+    `relation` follows FROM. `columns` maps provenance columns to expressions over it, of the types
+    VARCHAR, TIMESTAMPTZ and, for `parent_ids`, a list. Ids must differ within each value of
+    `unit`; where that is None, no id stands twice.
+    """
+
+    relation: str
+    columns: Mapping[str, str]
+    unit: str | None = "0"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of records.
+
+    `asked` are provenance columns in the form in which rules read them, derived columns, and those
+    of DECISION and PURGE. `carried` are expressions over the corpus's relation; `whole` carries
+    all of its columns but those in `hidden`. `eligible` asks only for records that are, or are not.
+    """
+
+    asked: Sequence[str] = ()
+    carried: Mapping[str, str] = field(default_factory=dict)
+    whole: bool = False
+    hidden: Sequence[str] = ()
+    eligible: bool | None = None
+
+
+def decision_sql(
+    policy: BoundPolicy,
+    registers: Mapping[str, str],
+    corpus: Corpus,
+    question: Question,
+    *,
+    kinds: Mapping[str, Collection[str]] | None = None,
+) -> str:
+    """Write the query that decides the records of a corpus.
+
+    `registers` and `kinds` are as `sql_state.derive` takes them. The result has the columns asked
+    for, then those carried; no row is lost or doubled, and their order is not promised.
+    """
+    settled = _settled(policy, question)
+    read = _reads(policy, question.asked, settled)
+    derived = derive(policy, registers, read, kinds)
+    facts, joins = dict(derived.columns), list(derived.joins)
+    tables = dict(derived.tables)
+    tables["mapped"] = _mapped(corpus, question)
+    if "duplicate_id" in read:
+        facts["duplicate_id"] = "FALSE"
+        if corpus.unit is not None:
+            facts["duplicate_id"] = "(twice.record_id IS NOT NULL)"
+            joins.append("LEFT JOIN twice ON twice.record_id = r.record_id AND twice.unit = r.unit")
+            tables |= _TWICE
+    tables |= _conformed(corpus)
+    tables["facts"] = f"SELECT {_all('r.*', facts)}\nFROM conformed AS r\n{_lines(joins)}"
+    tables["decided"] = f"SELECT {_all('*', settled)}\nFROM facts"
+    answers = _answers(policy)
+    wanted = {name: answers.get(name, name) for name in question.asked}
+    wanted |= {name: identifier(f"carried:{name}") for name in question.carried}
+    stars = [rf"COLUMNS('^whole:(.*)$') AS '\1'"] if question.whole else []
+    query = f"SELECT {', '.join([*filter(None, [listing(wanted)]), *stars])}\nFROM decided"
+    if question.eligible is not None:
+        query += f"\nWHERE {'' if question.eligible else 'NOT '}{_eligible(policy)}"
+    return _with(tables) + query
+
+
+_TWICE: Final = {
+    # Few ids stand twice, and numbers are counted faster than strings: only ids whose hash
+    # stands twice are compared.
+    "twice_hashes": """
+        SELECT hash(unit, record_id) AS hashed FROM mapped
+        WHERE record_id IS NOT NULL GROUP BY hashed HAVING count(*) > 1
+        """,
+    "twice": """
+        SELECT unit, record_id FROM mapped
+        WHERE hash(unit, record_id) IN (SELECT hashed FROM twice_hashes)
+        GROUP BY unit, record_id HAVING count(*) > 1
+        """,
+}
+
+
+def _mapped(corpus: Corpus, question: Question) -> str:
+    given = conformed(corpus.columns)
+    given |= {f"carried:{name}": sql for name, sql in question.carried.items()}
+    if corpus.unit is not None:
+        given["unit"] = corpus.unit
+    whole = ""
+    if question.whole:
+        hidden = ", ".join(identifier(name) for name in question.hidden)
+        whole = rf", COLUMNS(*{f' EXCLUDE ({hidden})' if hidden else ''}) AS 'whole:\0'"
+    return f"SELECT {listing(given)}{whole}\nFROM {corpus.relation}"
+
+
+def _conformed(corpus: Corpus) -> dict[str, str]:
+    """Bring the values that are not in form into it, and add what registers are asked with.
+
+    `once` is `value`, found in a way that keeps DuckDB from comparing before it groups.
+    """
+    tables, replaced, joins = {}, [], []
+    for name, normal in NORMAL.items():
+        if name not in corpus.columns:
+            continue
+        odd = f"odd_{name}s"
+        tables[odd] = f"""
+            SELECT value, normal
+            FROM (SELECT value, {normal("once")} AS normal
+                  FROM (SELECT {name} AS value, any_value({name}) AS once FROM mapped
+                        GROUP BY {name}))
+            WHERE value IS DISTINCT FROM normal
+            """
+        replaced.append(
+            f"CASE WHEN {odd}.value IS NULL THEN m.{name} ELSE {odd}.normal END AS {name}"
+        )
+        joins.append(f"LEFT JOIN {odd} ON {odd}.value = m.{name}")
+    star = f"m.* REPLACE ({', '.join(replaced)})" if replaced else "m.*"
+    tables["conformed"] = (
+        f"SELECT {star}, {listing(times_of_records())}\nFROM mapped AS m\n{_lines(joins)}"
+    )
+    return tables
+
+
+def _all(star: str, more: Mapping[str, str]) -> str:
+    return f"{star}, {listing(more)}" if more else star
+
+
+def _lines(parts: Sequence[str], comma: str = "") -> str:
+    return f"{comma}\n".join(parts)
+
+
+def _with(tables: Mapping[str, str]) -> str:
+    """Name the tables in order. What depends on records is never held in memory as a whole."""
+    streamed = ("mapped", "conformed", "facts", "decided")
+    parts = [
+        f"{name} AS {'NOT ' if name in streamed else ''}MATERIALIZED ({sql.strip()})"
+        for name, sql in sorted(tables.items(), key=lambda item: _place(item[0]))
+    ]
+    return f"WITH {', '.join(parts)}\n"
+
+
+def _place(name: str) -> int:
+    """Put what reads records behind what reads registers alone."""
+    last = ("mapped", "odd_endpoints", "odd_models", "twice_hashes", "twice", "conformed")
+    return (*last, "facts", "decided").index(name) if name in (*last, "facts", "decided") else -1
+
+
+def _reads(policy: BoundPolicy, asked: Collection[str], settled: Collection[str]) -> frozenset[str]:
+    """Name every column that has to be found out."""
+    read = frozenset(asked)
+    if "reason" in settled or "against" in settled:
+        read |= frozenset[str]().union(*(columns(rule.condition) for rule in policy.rules))
+    if any(name in asked for name in PURGE):
+        read |= frozenset[str]().union(*(rule.columns for rule in _purging(policy)), {"on_hold"})
+    return read
+
+
+def _settled(policy: BoundPolicy, question: Question) -> dict[str, str]:
+    """Write what is found out once for each record, and read again by what is asked."""
+    needed = set(question.asked)
+    settled = {}
+    if "eligible" in needed or "reason" in needed or question.eligible is not None:
+        settled["reason"] = _reason(policy)
+    if "reasons" in needed:
+        settled |= {"against": _against(policy), "in_favour": _in_favour(policy)}
+    if needed & set(PURGE):
+        settled |= _due(policy)
+    return settled
+
+
+def _reached(rules: Sequence[BoundRule]) -> Iterator[tuple[BoundRule, str]]:
+    """List the rules that this run can reach, with their conditions."""
+    for rule in rules:
+        if rule.condition != FALSE:
+            yield rule, to_duckdb(rule.condition)
+
+
+def _reason(policy: BoundPolicy) -> str:
+    """Find the first reason. A forbid's condition is looked at twice only where it is not FALSE."""
+    branches = [
+        *(f"WHEN {holds} THEN {text(rule.reason)}" for rule, holds in _reached(policy.inputs)),
+        *(
+            f"WHEN {holds} IS NOT FALSE THEN CASE WHEN {holds} THEN {text(rule.reason)}"
+            f" ELSE {text(rule.reason + '?')} END"
+            for rule, holds in _reached(policy.forbids)
+        ),
+        *(f"WHEN {holds} THEN {text(rule.reason)}" for rule, holds in _reached(policy.permits)),
+    ]
+    return f"CASE {_lines(branches)}\nELSE {text(NO_PERMIT)} END"
+
+
+def _eligible(policy: BoundPolicy) -> str:
+    """Tell by the first reason: a permit's id is no other rule's."""
+    permits = [text(rule.reason) for rule, _ in _reached(policy.permits)]
+    return f"(reason IN ({', '.join(permits)}))" if permits else "FALSE"
+
+
+def _against(policy: BoundPolicy) -> str:
+    """List everything that excludes."""
+    permitted = [f"({holds} IS TRUE)" for _, holds in _reached(policy.permits)]
+    return _listed(
+        [
+            *(_if(holds, rule.reason) for rule, holds in _reached(policy.inputs)),
+            *(
+                f"CASE WHEN {holds} THEN {text(rule.reason)}"
+                f" WHEN {holds} IS NULL THEN {text(rule.reason + '?')} END"
+                for rule, holds in _reached(policy.forbids)
+            ),
+            _if(f"NOT ({' OR '.join(permitted) or 'FALSE'})", NO_PERMIT),
+        ]
+    )
+
+
+def _in_favour(policy: BoundPolicy) -> str:
+    """List every permit."""
+    return _listed([_if(holds, rule.reason) for rule, holds in _reached(policy.permits)])
+
+
+def _if(holds: str, reason: str) -> str:
+    return f"CASE WHEN {holds} THEN {text(reason)} END"
+
+
+def _listed(items: Sequence[str]) -> str:
+    """List what is not NULL."""
+    return f"list_filter(CAST([{_lines(items, ',')}] AS VARCHAR[]), lambda x: x IS NOT NULL)"
+
+
+def _purging(policy: BoundPolicy) -> list[BoundRule]:
+    return [rule for rule in policy.forbids if rule.deadline is not None and rule.columns]
+
+
+def _due(policy: BoundPolicy) -> dict[str, str]:
+    """Find where each rule that purges is TRUE, and its deadline."""
+    due = {}
+    for index, rule in enumerate(_purging(policy)):
+        if rule.deadline is not None:
+            due[f"due_{index}"] = f"({to_duckdb(rule.condition)} IS TRUE)"
+            due[f"deadline_{index}"] = to_duckdb(rule.deadline)
+    return due
+
+
+def _answers(policy: BoundPolicy) -> dict[str, str]:
+    """Write what is asked over what is settled."""
+    answers = {
+        "eligible": _eligible(policy),
+        "reasons": "CASE WHEN len(against) > 0 THEN against ELSE in_favour END",
+        "purge_reason": "CAST(NULL AS VARCHAR)",
+        "purge_deadline": "CAST(NULL AS TIMESTAMPTZ)",
+    }
+    names = [rule.rule.id for rule in _purging(policy)]
+    if names:
+        # Only what is known not to be on hold; the earliest deadline, then the first rule.
+        times = [f"CASE WHEN due_{i} THEN deadline_{i} END" for i in range(len(names))]
+        earliest = f"least({', '.join(times)})"
+        first = " ".join(
+            f"WHEN due_{i} AND deadline_{i} IS NOT DISTINCT FROM {earliest} THEN {text(name)}"
+            for i, name in enumerate(names)
+        )
+        answers["purge_reason"] = f"CASE WHEN on_hold IS FALSE THEN CASE {first} END END"
+        answers["purge_deadline"] = f"CASE WHEN on_hold IS FALSE THEN {earliest} END"
+    return answers
