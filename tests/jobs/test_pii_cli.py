@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -535,14 +534,12 @@ def test_the_catalogue_shows_defaults_and_the_rest_when_asked(pii):
     assert {entry["country"] for entry in german} == {"de"}
 
 
-def test_help_answers_at_once_and_imports_nothing_heavy():
+def test_help_imports_nothing_heavy():
     code = (
         "import sys\nfrom corpusgate.jobs.cli import main\ntry:\n    main(['pii', '--help'])\n"
         "except SystemExit:\n    pass\nprint(sorted({m.partition('.')[0] for m in sys.modules}))"
     )
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 0.5
     loaded = done.stdout.splitlines()[-1]
     for name in ("presidio_analyzer", "spacy", "polars", "pyarrow", "duckdb", "ray", "hyperscan"):
         assert f"'{name}'" not in loaded
