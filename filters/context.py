@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
+from threading import Lock
 from typing import Any, Final, NamedTuple
 
 import regex
@@ -87,6 +88,8 @@ class Context:
         """Make the tokenizer; a process needs one a language."""
         self.language = language
         self._counting: dict[str, bool] = {}
+        # spaCy's tokenizer is not made for several threads at a time.
+        self._lock = Lock()
         self._fresh()
 
     def _fresh(self) -> None:
@@ -160,7 +163,8 @@ class Context:
         """Split one stretch."""
         known = self._stretches.get(stretch)
         if known is None:
-            known = self._tokens(stretch)
+            with self._lock:
+                known = self._tokens(stretch)
             if len(self._stretches) >= _KEPT:
                 self._fresh()
             self._stretches[stretch] = known
@@ -171,7 +175,8 @@ class Context:
 
     def whole(self, text: str) -> list[_Token]:
         """Split a whole text, nothing remembered."""
-        return self._tokens(text)
+        with self._lock:
+            return self._tokens(text)
 
     def _tokens(self, stretch: str) -> list[_Token]:
         return [

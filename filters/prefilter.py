@@ -1,8 +1,8 @@
 """One pass over a batch of texts says where which expression ends.
 
 Expressions become one Hyperscan database. It serialises, so it is built once, kept by whoever gives
-`cache`, and travels to workers as bytes. Where Hyperscan cannot be imported, `scan` says nothing,
-and every text is looked at whole: the same findings, slowly.
+`cache`, and travels to workers as bytes. Where Hyperscan cannot be imported, `scan` knows nothing, and
+every text is looked at whole: the same findings, slowly.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class Prefilter:
 
     def _start(self) -> None:
         self._database: Any = None
+        self._taken: Any = None
         self._lock = threading.Lock()
         self._local = threading.local()
 
@@ -69,26 +70,30 @@ class Prefilter:
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
-    def scan(self, data: memoryview) -> list[np.ndarray] | None:
-        """Give, for each expression, where it ends in the data, ascending; None without Hyperscan.
+    def scan(self, data: memoryview) -> dict[Expression, np.ndarray]:
+        """Give, for each expression, where it ends in the data, ascending.
+
+        An expression that nothing is known of, because Hyperscan refuses it or is not there, is
+        left out.
 
         >>> found = Prefilter([Expression("[0-9]{3}", False)]).scan(memoryview(b"a 1234 b"))
-        >>> None if found is None else found[0].tolist()
-        [5, 6]
+        >>> [ends.tolist() for ends in found.values()]
+        [[5, 6]]
         """
-        if _hyperscan() is None:
-            return None
-        if not self.expressions:
-            return []
+        if not self.expressions or _hyperscan() is None:
+            return {}
         database = self._open()
-        found = [array("Q") for _ in self.expressions]
+        if database is None:
+            return {}
+        found = [array("Q") for _ in self._taken]
         database.scan(
             data,
             match_event_handler=_note,
             context=[ends.append for ends in found],
             scratch=self._scratch(database),
         )
-        return [np.frombuffer(ends, dtype=np.uint64).astype(np.int64) for ends in found]
+        columns = (np.frombuffer(ends, dtype=np.uint64).astype(np.int64) for ends in found)
+        return dict(zip(self._taken, columns, strict=True))
 
     def _scratch(self, database: Any) -> Any:  # noqa: ANN401
         scratch = getattr(self._local, "scratch", None)
@@ -97,46 +102,55 @@ class Prefilter:
         return scratch
 
     def _open(self) -> Any:  # noqa: ANN401
-        """Give the database: as it was, from bytes, or built."""
-        if self._database is not None:
-            return self._database
+        """Give the database: as it was, from bytes, or built; None if it would be empty."""
         with self._lock:
-            if self._database is None:
+            if self._taken is None:
                 if self._serialized is None:
-                    self._serialized = (
-                        self._cache(self.key, self._build) if self._cache else self._build()
-                    )
-                self._database = self._loaded(self._serialized)
+                    make = self._build
+                    self._serialized = self._cache(self.key, make) if self._cache else make()
+                try:
+                    self._load(self._serialized)
+                except (ValueError, _hyperscan().error):
+                    # Kept by another version or machine, or not whole.
+                    self._serialized = self._build()
+                    self._load(self._serialized)
         return self._database
 
-    def _loaded(self, serialized: bytes) -> Any:  # noqa: ANN401
-        """Open a serialised database; build anew what this machine cannot use."""
+    def _load(self, serialized: bytes) -> None:
+        """Read what `_build` wrote: which expressions were taken, and the database."""
         hyperscan = _hyperscan()
-        try:
-            return hyperscan.loadb(serialized, hyperscan.HS_MODE_BLOCK)
-        except hyperscan.error:
-            self._serialized = self._build()
-            return hyperscan.loadb(self._serialized, hyperscan.HS_MODE_BLOCK)
+        head, _, body = serialized.partition(b"\n")
+        refused = set(json.loads(head))
+        taken = [e for i, e in enumerate(self.expressions) if i not in refused]
+        self._database = hyperscan.loadb(body, hyperscan.HS_MODE_BLOCK) if taken else None
+        self._taken = taken
 
     def _build(self) -> bytes:
         hyperscan = _hyperscan()
-        database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        common = hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_MULTILINE
-        database.compile(
-            expressions=[e.text.encode("ascii") for e in self.expressions],
-            ids=list(range(len(self.expressions))),
-            elements=len(self.expressions),
-            flags=[common | hyperscan.HS_FLAG_CASELESS * e.caseless for e in self.expressions],
-        )
-        return bytes(hyperscan.dumpb(database))
+        try:
+            return b"[]\n" + _compiled(self.expressions)
+        except hyperscan.error:
+            refused = [i for i, e in enumerate(self.expressions) if not _compiles(e)]
+            taken = [e for i, e in enumerate(self.expressions) if i not in refused]
+            return json.dumps(refused).encode() + b"\n" + (_compiled(taken) if taken else b"")
 
 
-def compiles(expression: Expression) -> bool:
-    """Say whether Hyperscan takes an expression, or is not there to say."""
-    if _hyperscan() is None:
-        return True
+def _compiled(expressions: Sequence[Expression]) -> bytes:
+    hyperscan = _hyperscan()
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    common = hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_MULTILINE
+    database.compile(
+        expressions=[e.text.encode("ascii") for e in expressions],
+        ids=list(range(len(expressions))),
+        elements=len(expressions),
+        flags=[common | hyperscan.HS_FLAG_CASELESS * e.caseless for e in expressions],
+    )
+    return bytes(hyperscan.dumpb(database))
+
+
+def _compiles(expression: Expression) -> bool:
     try:
-        Prefilter([expression])._open()  # noqa: SLF001
+        _compiled([expression])
     except _hyperscan().error:
         return False
     return True

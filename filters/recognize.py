@@ -24,10 +24,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 import regex
 
-from .context import Context, Text, blank, split
+from .context import Context, Text
 from .fold import Folded
+from .opaque import Opaque, analyzer
 from .phones import PhoneNumbers
-from .prefilter import Expression, compiles
+from .prefilter import Expression
 from .shapes import Shape, shape
 
 if TYPE_CHECKING:
@@ -57,12 +58,12 @@ class Result(NamedTuple):
 class Batch:
     """Texts that were looked through together, and what is found in each.
 
-    `text` gives the text of a row; `ends` where each expression ends, None if nothing is known.
+    `text` gives the text of a row; `ends` where each expression ends, if that is known.
     """
 
     folded: Folded
     text: Callable[[int], str]
-    ends: dict[Expression, np.ndarray] | None
+    ends: dict[Expression, np.ndarray]
     results: dict[int, list[Result]] = field(default_factory=lambda: defaultdict(list))
     unreadable: set[int] = field(default_factory=set)
 
@@ -79,7 +80,7 @@ class Batch:
         self, expression: Expression | None, shift: int = 0
     ) -> Iterator[tuple[int, list[int]]]:
         """Give the rows in which an expression ends, and where; every row if that is not known."""
-        if self.ends is None or expression is None:
+        if expression not in self.ends:
             yield from ((row, []) for row in self.rows())
             return
         ends = self.ends[expression] - shift
@@ -157,18 +158,17 @@ class Unit:
         self.expression: Expression | None = None
         self.shape: Shape | None = None
         if found is not None and found.expression:
-            expression = Expression(found.expression, found.caseless)
-            if compiles(expression):
-                self.shape, self.expression = found, expression
-                held = "".join(f"\\x{c:02x}" for c in sorted(found.holds)).encode()
-                self._left = regex.compile(rb"(?r)[" + held + rb"]+")
-                self._right = regex.compile(rb"[" + held + rb"]*+")
+            self.expression = Expression(found.expression, found.caseless)
+            self.shape = found
+            held = "".join(f"\\x{c:02x}" for c in sorted(found.holds)).encode()
+            self._left = regex.compile(rb"(?r)[" + held + rb"]+")
+            self._right = regex.compile(rb"[" + held + rb"]*+")
 
     def judge(self, batch: Batch) -> None:
         """Add what this pattern finds."""
-        known = self.shape is not None and batch.ends is not None
+        known = self.expression in batch.ends
         shift = self.shape.shift if self.shape else 0
-        for row, ends in batch.candidates(self.expression if known else None, shift):
+        for row, ends in batch.candidates(self.expression, shift):
             if row in batch.unreadable:
                 continue
             text = batch.text(row)
@@ -244,6 +244,7 @@ class Judge:
         self.units: list[Unit] = []
         self.phones: list[tuple[int, PhoneNumbers]] = []
         self.opaque: list[int] = []
+        self.whole = False
         for number, recognizer in enumerate(self.recognizers):
             self._sort(number, recognizer)
 
@@ -252,15 +253,16 @@ class Judge:
         from presidio_analyzer.predefined_recognizers import IbanRecognizer
 
         kind = type(recognizer)
-        own = kind.enhance_using_context is EntityRecognizer.enhance_using_context
+        if kind.enhance_using_context is not EntityRecognizer.enhance_using_context:
+            self.whole = True
         analyze = getattr(kind, "analyze", None)
         iban = analyze is IbanRecognizer.analyze
-        if own and (iban or analyze is PatternRecognizer.analyze):
+        if (iban or analyze is PatternRecognizer.analyze):
             checks = Checks(recognizer)
             self.units += [
                 Unit(number, recognizer, p, checks, groups=iban) for p in recognizer.patterns
             ]
-        elif own and (phones := PhoneNumbers.of(recognizer)) is not None:
+        elif (phones := PhoneNumbers.of(recognizer)) is not None:
             self.phones.append((number, phones))
         else:
             self.opaque.append(number)
@@ -272,6 +274,8 @@ class Judge:
 
     def judge(self, batch: Batch) -> dict[int, list[Result]]:
         """Give the findings of each row that has any, duplicates removed."""
+        if self.whole:
+            return self._by_engine(batch)
         batch.results.clear()
         for unit in self.units:
             unit.judge(batch)
@@ -292,7 +296,7 @@ class Judge:
     def _phones(self, number: int, phones: PhoneNumbers, batch: Batch) -> None:
         recognizer = self.recognizers[number]
         entity = recognizer.supported_entities[0]
-        known = batch.ends is not None
+        known = phones.expression in batch.ends
         for row, ends in batch.candidates(phones.expression, 1):
             if row in batch.unreadable:
                 continue
@@ -305,48 +309,39 @@ class Judge:
     def _opaque(self, number: int, batch: Batch) -> None:
         """Run a recogniser of which nothing is known on every text."""
         from presidio_analyzer import RecognizerResult
-        from presidio_analyzer.nlp_engine import NlpArtifacts
 
+        flag = RecognizerResult.IS_SCORE_ENHANCED_BY_CONTEXT_KEY
         recognizer = self.recognizers[number]
-        entities = sorted({n for r in self.recognizers for n in r.supported_entities})
         for row in batch.rows():
             if row in batch.unreadable or not batch.text(row):
                 continue
             try:
-                text = batch.text(row)
-                document = split(self._nlp, text)
-                artifacts = NlpArtifacts(
-                    entities=[],
-                    tokens=document,
-                    tokens_indices=[t.idx for t in document],
-                    lemmas=[t.lemma_ for t in document],
-                    nlp_engine=Engine(self._nlp),
-                    language=self.language,
-                )
-                found = (
-                    recognizer.analyze(text=text, entities=entities, nlp_artifacts=artifacts) or []
-                )
                 batch.results[row] += [
-                    Result(
-                        number,
-                        r.start,
-                        r.end,
-                        float(r.score),
-                        r.entity_type,
-                        bool(
-                            (r.recognition_metadata or {}).get(
-                                RecognizerResult.IS_SCORE_ENHANCED_BY_CONTEXT_KEY
-                            )
-                        ),
-                    )
-                    for r in found
+                    Result(number, r.start, r.end, float(r.score), r.entity_type, risen)
+                    for r in self._whole.results(recognizer, batch.text(row))
+                    for risen in [bool((r.recognition_metadata or {}).get(flag))]
                 ]
             except Exception:  # noqa: BLE001
                 batch.unreadable.add(row)
 
+    def _by_engine(self, batch: Batch) -> dict[int, list[Result]]:
+        """Let Presidio's engine look at every text."""
+        engine = analyzer(self.recognizers, self.language, self.threshold)
+        found: dict[int, list[Result]] = {}
+        for row in batch.rows():
+            if row in batch.unreadable or not batch.text(row):
+                continue
+            try:
+                results = engine.analyze(batch.text(row), self.language)
+            except Exception:  # noqa: BLE001
+                batch.unreadable.add(row)
+                continue
+            found[row] = [Result(0, r.start, r.end, r.score, r.entity_type) for r in results]
+        return found
+
     @cached_property
-    def _nlp(self) -> Any:  # noqa: ANN401
-        return blank(self.language)
+    def _whole(self) -> Opaque:
+        return Opaque(self.recognizers, self.language)
 
     def _settled(self, text: str, results: list[Result]) -> list[Result]:
         """Do what Presidio's engine does with its recognisers' results."""
@@ -404,19 +399,3 @@ def without_duplicates(results: list[Result]) -> list[Result]:
             kept.append(result)
             active.append(result)
     return kept
-
-
-class Engine:
-    """What Presidio's NLP artifacts ask of their engine."""
-
-    def __init__(self, nlp: Any) -> None:  # noqa: ANN401
-        """Answer from a blank pipeline's vocabulary."""
-        self._vocab = nlp.vocab
-
-    def is_stopword(self, word: str, _language: str) -> bool:
-        """Say whether a word is a stop word."""
-        return bool(self._vocab[word].is_stop)
-
-    def is_punct(self, word: str, _language: str) -> bool:
-        """Say whether a word is punctuation."""
-        return bool(self._vocab[word].is_punct)

@@ -88,43 +88,120 @@ class Scanner:
         self.threshold = threshold
         self.languages = tuple(languages)
         self.nlp = nlp
-        chosen_ones = chosen(entities, languages, profile, recognizers)
+        self._asked = None if entities is None else tuple(entities)
+        self._added = tuple(recognizers)
+        self._prefilter: Prefilter | None = None
+        self._start(cache)
+
+    def _start(self, cache: Cache | None = None) -> None:
+        """Make the recognisers; what a pickled scanner left behind."""
+        asked, elsewhere = self._asked, frozenset(getattr(self.nlp, "entities", ()))
+        own = asked if asked is None else [name for name in asked if name not in elsewhere]
+        self._names = elsewhere
+        if asked is not None and "default" not in asked:
+            self._names = elsewhere.intersection(asked)
+        made = chosen(own, self.languages, self.profile, self._added)
         self._judges = [
-            Judge([r for r in chosen_ones if r.supported_language == code], code, threshold)
-            for code in languages
+            Judge([r for r in made if r.supported_language == code], code, self.threshold)
+            for code in self.languages
         ]
-        names = {name for r in chosen_ones for name in r.supported_entities}
-        self.entities = tuple(sorted(names | set(getattr(nlp, "entities", ()))))
-        sought: set[Expression] = set()
-        for judge in self._judges:
-            sought |= judge.expressions()
-        self._prefilter = Prefilter(sorted(sought), cache)
+        names = {name for r in made for name in r.supported_entities}
+        self.entities = tuple(sorted(names | self._names))
+        if self._prefilter is None:
+            sought: set[Expression] = set()
+            for judge in self._judges:
+                sought |= judge.expressions()
+            self._prefilter = Prefilter(sorted(sought), cache)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Travel as what was asked for, and the compiled database."""
+        made = ("_judges", "entities", "_names")
+        return {name: value for name, value in self.__dict__.items() if name not in made}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the recognisers again."""
+        self.__dict__.update(state)
+        self._start()
 
     def find(self, texts: pa.LargeStringArray | pa.StringArray) -> Found:
         """Give the findings of these texts; a null has none."""
         texts = texts.cast(pa.large_string()).fill_null("")
         rows: list[tuple[int, int, int, float, int]] = []
-        unreadable: list[int] = []
         number = {name: i for i, name in enumerate(self.entities)}
+        names, unreadable = self._named(texts, number)
         for start, batch in _batches(texts):
             found, failed = self._batch(batch)
-            unreadable += [start + row for row in failed]
+            unreadable.update(start + row for row in failed)
             rows += [
                 (start + row, r.start, -r.end, -r.score, number.setdefault(r.entity, len(number)))
                 for row, results in found.items()
                 for r in results
             ]
-        if self.nlp is not None:
-            raise NotImplementedError
-        return _found(rows, unreadable, number)
+        rows = [row for row in {*rows, *names} if row[0] not in unreadable]
+        return _found(rows, sorted(unreadable), number)
+
+    def _named(
+        self, texts: pa.LargeStringArray, number: dict[str, int]
+    ) -> tuple[list[tuple[int, int, int, float, int]], set[int]]:
+        """Give what the NLP engine finds, and the texts on which it failed."""
+        if not self._names:
+            return [], set()
+        found = self.nlp.find(texts, self.threshold)
+        columns = (found.text, found.entity, found.start, found.end, found.score)
+        rows = [
+            (t, s, -e, -c, number[found.entities[n]])
+            for t, n, s, e, c in zip(*(column.tolist() for column in columns), strict=True)
+            if found.entities[n] in self._names
+        ]
+        return rows, set(found.unreadable.tolist())
+
+    def scan(self, column: Any, path: str = "text") -> pa.Table:  # noqa: ANN401
+        """Give the findings in an Arrow or Polars column as a table with the columns of FINDINGS.
+
+        `path` says where in the column text stands, as in `messages[].content`. A text that could
+        not be judged, because a recogniser failed or timed out on it, is one row without entity.
+
+        >>> chats = pa.array([[{"content": "hi"}, {"content": "mail ann@example.com"}]])
+        >>> Scanner(["EMAIL_ADDRESS"]).scan(chats, "messages[].content").to_pylist()[0]["index"]
+        [1]
+        """
+        from .leaves import leaves
+        from .paths import parse_path
+
+        if not isinstance(column, (pa.Array, pa.ChunkedArray)):
+            column = column.to_arrow()
+        texts = leaves(column, parse_path(path))
+        found = self.find(texts.texts)
+        which = np.concatenate([found.text, found.unreadable])
+        order = np.argsort(which, kind="stable")
+        at = which[order]
+        blank = np.zeros(len(found.unreadable))
+
+        def filled(known: np.ndarray, kind: pa.DataType) -> pa.Array:
+            missing = np.concatenate([np.zeros(len(known), bool), np.ones(len(blank), bool)])
+            return pa.array(np.concatenate([known, blank])[order], kind, mask=missing[order])
+
+        names = pa.array(found.entities, pa.string())
+        return pa.table(
+            [
+                pa.array(texts.rows[at], pa.int64()),
+                pa.array([path] * len(at), pa.string()),
+                texts.index.take(pa.array(at)),
+                texts.pointer.take(pa.array(at)),
+                names.take(filled(found.entity, pa.int16())),
+                filled(found.start, pa.int32()),
+                filled(found.end, pa.int32()),
+                filled(found.score, pa.float32()),
+            ],
+            schema=FINDINGS,
+        )
 
     def _batch(self, texts: pa.LargeStringArray) -> tuple[dict[int, list[Result]], list[int]]:
         """Give the findings of each text that has any, and the texts that could not be judged."""
         bytes_ = folded(texts)
-        ends = self._prefilter.scan(bytes_.data)
-        known = None if ends is None else dict(zip(self._prefilter.expressions, ends, strict=True))
+        assert self._prefilter is not None  # noqa: S101 - made with the recognisers
         text = remembered(lambda row: texts[row].as_py())
-        batch = Batch(bytes_, text, known)
+        batch = Batch(bytes_, text, self._prefilter.scan(bytes_.data))
         findings = [judge.judge(batch) for judge in self._judges]
         merged = findings[0]
         for other in findings[1:]:

@@ -99,11 +99,11 @@ _NOTHING: Final = _Part("", 0, 0)
 
 
 def shape(pattern: str, flags: int, anchor: str | None = None) -> Shape | None:
-    """Give the shape of a pattern as `regex` reads it under these flags, None if unreadable here.
+    r"""Give the shape of a pattern as `regex` reads it under these flags, None if unreadable here.
 
     `anchor`, if given, is an expression that ends where the pattern ends, to be sought instead.
 
-    >>> found = shape(r"\\b[0-9]{8,17}\\b", re.IGNORECASE)
+    >>> found = shape(r"\b[0-9]{8,17}\b", re.IGNORECASE)
     >>> found.least, found.most, found.expression
     (8, 17, '\\b[0-9]{8,17}\\b')
     >>> shape(r"(bc1|[13])[a-z0-9]{25,59}", 0).expression
