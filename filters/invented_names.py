@@ -51,7 +51,7 @@ _MAIL: Final = re.compile(
 )
 _LETTERS: Final = "bcdfghjkmnpqrstv"
 _WEB: Final = re.compile(
-    rf"(?:(?:https?|ftp)://)?(?:www\.)?example\.(?:com|org|net)/?(?:[{_LETTERS}]{{8}}/?)?",
+    rf"(?:(?:https?|ftp)://)?(?:www\.)?(?:[{_LETTERS}]{{8}}\.)?example\.(?:com|org|net)/?",
     re.IGNORECASE,
 )
 
@@ -104,9 +104,10 @@ def _mail(value: str, draw: Draw) -> str | None:
 
 
 def _web(value: str, draw: Draw) -> str:
+    """Give a host alone: a path would swallow the comma behind it."""
     start = re.match(r"((?:https?|ftp)://)?(www\.)?", value, re.IGNORECASE)
-    path = "".join(draw.choose(_LETTERS) for _ in range(8))
-    return f"{start[0] if start else ''}{draw.choose(_DOMAINS)}/{path}"
+    host = "".join(draw.choose(_LETTERS) for _ in range(8))
+    return f"{start[0] if start else ''}{host}.{draw.choose(_DOMAINS)}"
 
 
 NAMES: Final = {

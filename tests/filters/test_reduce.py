@@ -136,8 +136,8 @@ def test_shapes_and_several_paths():
     rows = result.findings.select(["row", "path", "index", "pointer", "start"]).to_pylist()
     assert [tuple(row.values()) for row in rows] == [
         (0, "messages[].content", [0], None, 0),
-        (0, "calls{}", [], "/to", 0),
-        (0, "calls{}", [], "/n/1", 2),
+        (0, "calls{}", [], "/0", 0),
+        (0, "calls{}", [], "/1/1", 2),
         (1, "calls{}", [], None, 0),
         (2, "messages[].content", [0], None, 0),
     ]
