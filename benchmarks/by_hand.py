@@ -6,6 +6,8 @@ same codec and level. They write no decisions, give no reasons and check nothing
     python benchmarks/by_hand.py chain FOLDER OUT.parquet
     python benchmarks/by_hand.py text-last FOLDER OUT.parquet
     python benchmarks/by_hand.py duckdb FOLDER OUT.parquet
+
+    python benchmarks/by_hand.py rewrite FOLDER OUT.parquet   reads and writes all, decides nothing
 """
 
 from __future__ import annotations
@@ -99,6 +101,13 @@ def decided(folder: Path, corpus: pl.LazyFrame) -> pl.LazyFrame:
     return rows.filter(keep)
 
 
+def rewrite(folder: Path, out: Path) -> int:
+    """Read a corpus and write it again, nothing else: the limit of anything that copies text."""
+    corpus = pl.scan_parquet(folder / "corpus/*.parquet")
+    corpus.sink_parquet(out, **CODEC)
+    return int(pl.scan_parquet(out).select(pl.len()).collect().item())
+
+
 def by_duckdb(folder: Path, out: Path) -> int:
     """Write the same as one COPY."""
     connection = duckdb.connect()
@@ -145,7 +154,12 @@ WHERE c.source = 'public_web' OR (
 """
 
 
-CASES = {"chain": in_one_chain, "text-last": text_last, "duckdb": by_duckdb}
+CASES = {
+    "chain": in_one_chain,
+    "text-last": text_last,
+    "duckdb": by_duckdb,
+    "rewrite": rewrite,
+}
 
 
 def main() -> None:

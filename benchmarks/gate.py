@@ -25,7 +25,8 @@ def main() -> None:
     begun = time.perf_counter()
     summary = run(options.job, fresh=True, workers=options.workers)
     seconds = time.perf_counter() - begun
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)  # of workers, the largest
+    peak = max(resource.getrusage(who).ru_maxrss for who in whose) / 1024
     print(json.dumps({"seconds": seconds, "rows": summary.eligible, "peak_megabytes": peak}))
 
 

@@ -5,6 +5,7 @@
 release    deciding and releasing 2 million records, against what one would write by hand
 memory     peak memory at one and at four times that size
 registers  five million consent events: time to prepare, time to decide
+reduce     the whole job with reduction, against reading and writing alone
 real       the whole job over real text, where --data or CORPUSGATE_DATA gives some
 """
 
@@ -24,6 +25,7 @@ from pathlib import Path
 
 import generate
 import real
+import reduction
 
 HERE = Path(__file__).parent
 WORK = HERE.parent / "build" / "bench"
@@ -48,6 +50,7 @@ def main() -> None:
     parser.add_argument("--data", default=os.environ.get("CORPUSGATE_DATA"))
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--records", type=int, default=generate.RECORDS)
+    parser.add_argument("--megabytes", type=int, default=400, help="of prose, for `reduce`")
     parser.add_argument("--write", action="store_true", help="write benchmarks/RESULTS.md")
     options = parser.parse_args()
     unknown = set(options.cases) - CASES.keys()
@@ -180,6 +183,29 @@ def memory(options: argparse.Namespace) -> Iterator[str]:
         )
 
 
+def reduce(options: argparse.Namespace) -> Iterator[str]:
+    """Compare a run that reduces prose with reading and writing the same files."""
+    folder = WORK / f"prose-{options.megabytes}"
+    command = [sys.executable, str(HERE / "reduction.py"), str(folder), str(options.megabytes)]
+    subprocess.run(command, cwd=HERE, check=True)
+    size = options.megabytes
+    yield f"{size} MB of prose, all of it eligible, zstd level {reduction.LEVEL},"
+    yield f"{THREADS} threads; median of {options.repeat}, in turns.\n"
+    yield "| who | seconds | MB/s | peak MB of one process | speed / its speed |"
+    yield "| --- | ---: | ---: | ---: | ---: |"
+    ours, copies = [], []
+    for _ in range(options.repeat):
+        ours.append(measure(gate(folder), folder))
+        copies.append(measure(by_hand("rewrite", folder), folder))
+    if ours[0].facts["rows"] != copies[0].facts["rows"]:
+        raise SystemExit("they release different numbers of records")
+    for name, runs in (("corpusgate run, reducing", ours), ("Polars, reading and writing", copies)):
+        seconds = statistics.median(run.seconds for run in runs)
+        ratio = statistics.median(b.seconds / a.seconds for a, b in zip(ours, runs, strict=True))
+        megabytes = max(run.megabytes for run in runs)
+        yield (f"| {name} | {seconds:.2f} | {size / seconds:.0f} | {megabytes:.0f} | {ratio:.2f} |")
+
+
 def registers(_: argparse.Namespace) -> Iterator[str]:
     """State what five million events cost."""
     facts = measure([sys.executable, str(HERE / "registers.py")], HERE).facts
@@ -207,6 +233,7 @@ CASES: dict[str, Callable[[argparse.Namespace], Iterator[str]]] = {
     "release": release,
     "memory": memory,
     "registers": registers,
+    "reduce": reduce,
     "real": real_text,
 }
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ..connectors.compiled import cached
+from ..connectors.compiled import CompiledCache
 from ..filters.scanner import Scanner
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class PiiScanner(Scanner):
     ) -> None:
         """Choose what is looked for. Raises ValueError, which says what to write instead."""
         read = [_recognizers(r) if isinstance(r, (str, Path)) else r for r in recognizers]
-        super().__init__(entities, threshold, languages, profile, nlp, read, cache=cached)
+        super().__init__(entities, threshold, languages, profile, nlp, read, cache=CompiledCache())
 
 
 def _recognizers(path: str | Path) -> Any:  # noqa: ANN401 - what YAML holds
