@@ -85,7 +85,7 @@ def decision_sql(
     answers = _answers(policy)
     wanted = {name: answers.get(name, name) for name in question.asked}
     wanted |= {name: identifier(f"carried:{name}") for name in question.carried}
-    stars = [rf"COLUMNS('^whole:(.*)$') AS '\1'"] if question.whole else []
+    stars = [r"COLUMNS('^whole:(.*)$') AS '\1'"] if question.whole else []
     query = f"SELECT {', '.join([*filter(None, [listing(wanted)]), *stars])}\nFROM decided"
     if question.eligible is not None:
         query += f"\nWHERE {'' if question.eligible else 'NOT '}{_eligible(policy)}"

@@ -1,8 +1,7 @@
-# ruff: noqa: S608 - SQL is what this file writes, of names and literals that it quotes
-"""Provenance columns in the one form that rules and registers compare, as DuckDB SQL.
+r"""Provenance columns in the one form that rules and registers compare, as DuckDB SQL.
 
 What `provenance` says of a frame, said again for another engine: only what can forbid more is
-normalised. DuckDB's `\\s` and `lower` are not Unicode's and not ASCII's, so white space is spelled
+normalised. DuckDB's `\s` and `lower` are not Unicode's and not ASCII's, so white space is spelled
 out and letters are translated.
 """
 

@@ -1,0 +1,308 @@
+# ruff: noqa: S608 - SQL is what this file writes, of names and literals that it quotes
+"""DuckDB with a job's corpus, registers and decisions in it, as relations that are read when asked.
+
+    corpus       the corpus's own columns, and beside them what the job maps, as rules read it
+    decisions    every record: eligible or not, and why; ids and times, no text
+    eligible     the corpus's records that are, with their reason
+    excluded     those that are not
+    due          what is to be deleted at the source, and by when
+    consent, accounts, deletions, holds
+    released, findings, purge      what the job's finished run has left, if there is one
+
+The decision is the SQL of `filters/sql_decide`; none of it is asked of Polars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+import duckdb
+import polars as pl
+
+from ..connectors.manifest import read_manifest
+from ..filters.decide import bind
+from ..filters.policy import BoundPolicy, Policy
+from ..filters.registers import FIELDS, REGISTERS, RegisterSet
+from ..filters.schema import DERIVED, PROVENANCE, Type
+from ..filters.sql_decide import DECISION, PURGE, Corpus, Question, decision_sql
+from ..filters.sql_mapping import ZONED, id_kind, micros, quoted
+from ..filters.sql_provenance import SQL_TYPES, UNREADABLE, instant, text
+from .corpus_sql import CorpusFiles, corpus_files, nothing_to_read, paths
+from .describe_plan import settled_as_of
+from .plan import bind_policy, check_columns, open_registers, output_folders
+from .policies import load_policy
+from .spec import Job, load_job
+
+if TYPE_CHECKING:
+    from ..filters.registers import Register
+
+FACTS: Final = tuple("has_parents" if n == "parent_ids" else n for n in PROVENANCE)
+RUN: Final = ("released", "findings", "purge")
+
+DECISIONS: Final = (
+    "record_id",
+    *DECISION,
+    *(name for name in FACTS if name not in ("record_id", "has_parents")),
+)
+DUE: Final = "record_id, purge_reason AS reason, purge_deadline AS deadline, shard, row"
+
+
+@dataclass(frozen=True)
+class Session:
+    """A prepared connection, and what it was prepared with."""
+
+    database: duckdb.DuckDBPyConnection
+    policy: BoundPolicy
+    as_of_from: str
+    files: CorpusFiles
+    finished: bool
+
+    @property
+    def warnings(self) -> Iterator[str]:
+        """Say what the answers leave out."""
+        for name, what in self.files.unreadable.items():
+            yield f"{name} is left out: {what}"
+
+
+def connect(
+    job: Job | str | Path, *, allow: Sequence[str | Path] = ()
+) -> duckdb.DuckDBPyConnection:
+    """Open DuckDB with a job's corpus, registers and policy as relations.
+
+    Nothing is read before it is asked for, and only what the job names; `allow` names folders that
+    may be used besides. Raises as a run would for what stops it before it begins.
+    """
+    return open_session(job, allow=allow).database
+
+
+def open_session(job: Job | str | Path, *, allow: Sequence[str | Path] = ()) -> Session:
+    """Open DuckDB for a job, and keep at hand what it was prepared with."""
+    spec = job if isinstance(job, Job) else load_job(job)
+    as_of, origin = settled_as_of(spec)
+    policy = bind_policy(spec, as_of)
+    check_columns(spec, policy)
+    registers = open_registers(spec)
+    registers.require(policy.registers())
+    registers.match_ids(dict.fromkeys(spec.input.columns))
+    database = new_database()
+    files = corpus_files(spec, database)
+    _match_ids(files, registers)
+    given = _add_registers(database, registers, "TABLE")
+    _add_corpus(database, policy, registers, files, given)
+    _add_reason(database, policy, registers, given, "MACRO")
+    run = _run_files(spec)
+    for name, listed in run.items():
+        database.execute(f"CREATE VIEW {name} AS {_run_sql(name, listed)}")
+    readable = [*paths(files), *(str(path) for listed in run.values() for path in listed)]
+    _lock(database, readable, [Path(folder).resolve() for folder in allow])
+    return Session(database, policy, origin, files, bool(run))
+
+
+def register(
+    con: duckdb.DuckDBPyConnection,
+    *,
+    policy: Policy | str | Path,
+    registers: RegisterSet,
+    purpose: str,
+    as_of: datetime | str,
+    for_org: str | None = None,
+) -> None:
+    """Add a policy and registers to a connection that is there already; it stays as open as it is.
+
+    Adds the registers as tables, the function `eligibility_reason(struct)`, and `decisions('t')`,
+    `eligible('t')` and `excluded('t')` for any table or view `t` with provenance columns. Columns
+    that it lacks are unknown; ids must be unique in it, and times have a zone. All of it is
+    temporary and belongs to this connection alone.
+
+    >>> import duckdb
+    >>> from corpusgate import Registers
+    >>> con = duckdb.connect()
+    >>> nothing = Registers(empty=["consent", "accounts", "deletions", "holds"])
+    >>> register(con, policy="openai-api-data", registers=nothing,
+    ...          purpose="pretraining", as_of="2023-08-01T00:00:00Z")
+    >>> con.sql("SELECT eligibility_reason({'record_id': '1', 'surface': 'public_web'})").fetchall()
+    [('public',)]
+    """
+    loaded = policy if isinstance(policy, Policy) else load_policy(policy)
+    bound = bind(loaded, purpose=purpose, as_of=as_of, for_org=for_org)
+    registers.require(bound.registers())
+    given = _add_registers(con, registers, "TEMP TABLE")
+    _add_reason(con, bound, registers, given, "TEMP MACRO")
+    query = decision_sql(bound, given, _any_table(), Question(DECISIONS), kinds=_kinds(registers))
+    chosen = (
+        "CAST(record_id AS VARCHAR) IN (SELECT record_id FROM decisions(p_table) WHERE eligible)"
+    )
+    for name, body in {
+        "decisions": query,
+        "eligible": f"SELECT * FROM query_table(p_table) WHERE {chosen}",
+        "excluded": f"SELECT * FROM query_table(p_table) WHERE ({chosen}) IS NOT TRUE",
+    }.items():
+        con.execute(f"CREATE OR REPLACE TEMP MACRO {name}(p_table) AS TABLE {body}")
+
+
+def new_database() -> duckdb.DuckDBPyConnection:
+    """Open DuckDB in memory, deaf to the program around it, and to what others have installed."""
+    database = duckdb.connect(
+        config={
+            "python_enable_replacements": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "allow_persistent_secrets": False,
+        }
+    )
+    database.execute("SET TimeZone='UTC'")
+    return database
+
+
+def _lock(
+    database: duckdb.DuckDBPyConnection, files: Sequence[str], folders: Sequence[Path]
+) -> None:
+    """Close everything but these files and folders, for good."""
+    scratch = TemporaryDirectory(prefix="corpusgate-", ignore_cleanup_errors=True)
+    _SCRATCH.append(scratch)
+    database.execute(f"SET temp_directory={text(scratch.name)}")
+    database.execute(f"SET allowed_paths=[{', '.join(map(text, files))}]")
+    listed = ", ".join(text(f"{folder}/") for folder in folders)
+    database.execute(f"SET allowed_directories=[{listed}]")
+    database.execute("SET enable_external_access=false; SET lock_configuration=true")
+
+
+_SCRATCH: Final[list[TemporaryDirectory[str]]] = []
+"""Where DuckDB may put what does not fit into memory; readable by their owner only, and taken
+away when the program ends."""
+
+
+def _match_ids(files: CorpusFiles, registers: RegisterSet) -> None:
+    sources = files.job.input.sources()
+    for group in files.groups:
+        types = dict(group[0].types)
+        registers.match_ids(
+            {
+                name: id_kind(types.get(str(source.column), "VARCHAR"))
+                for name, source in sources.items()
+            }
+        )
+
+
+def _kinds(registers: RegisterSet) -> dict[str, Collection[str]]:
+    return {name: register.kinds() for name, register in registers.given().items()}
+
+
+def _add_registers(
+    database: duckdb.DuckDBPyConnection, registers: RegisterSet, what: str
+) -> dict[str, str]:
+    """Put the registers in; one that is not given is a table without rows, and unknown to rules."""
+    given = registers.given()
+    for name in REGISTERS:
+        frame = _frame(name, given.get(name))
+        database.register("corpusgate_incoming", frame.to_arrow())
+        database.execute(f"CREATE OR REPLACE {what} {name} AS FROM corpusgate_incoming")
+        database.unregister("corpusgate_incoming")
+    return {name: name for name in given}
+
+
+def _frame(name: str, register: Register | None) -> pl.DataFrame:
+    if register is not None:
+        return register.frame
+    return pl.DataFrame(schema={column: f.dtype for column, f in FIELDS[name].items()})
+
+
+def _add_corpus(
+    database: duckdb.DuckDBPyConnection,
+    policy: BoundPolicy,
+    registers: RegisterSet,
+    files: CorpusFiles,
+    given: Mapping[str, str],
+) -> None:
+    narrow, whole = files.corpus(), files.corpus(original=True)
+    if not files.shards:
+        narrow = whole = Corpus(nothing_to_read(), {n: quoted(f"mapped:{n}") for n in PROVENANCE})
+    place = {"shard": '"corpusgate:shard"', "row": '"corpusgate:row"'}
+    taken = {name.lower() for name in (*FACTS, *place, *DECISION)}
+    own = {
+        f"{name}_original" if name.lower() in taken else name: quoted(f"own:{name}")
+        for name in files.columns()
+    }
+    views = {
+        "corpus": (whole, Question(FACTS, {**place, **own})),
+        "decisions": (narrow, Question(DECISIONS, place)),
+        "eligible": (whole, Question((*FACTS, *DECISION), {**place, **own}, eligible=True)),
+        "excluded": (whole, Question((*FACTS, *DECISION), {**place, **own}, eligible=False)),
+        "states": (narrow, Question(("record_id", *DERIVED), place)),
+        "due": (narrow, Question(("record_id", *PURGE), place)),
+    }
+    for name, (corpus, question) in views.items():
+        query = decision_sql(policy, given, corpus, question, kinds=_kinds(registers))
+        if name == "due":
+            query = f"SELECT {DUE} FROM ({query}) WHERE purge_reason IS NOT NULL"
+        database.execute(f"CREATE VIEW {name} AS {query}")
+
+
+def _add_reason(
+    database: duckdb.DuckDBPyConnection,
+    policy: BoundPolicy,
+    registers: RegisterSet,
+    given: Mapping[str, str],
+    what: str,
+) -> None:
+    """Add `eligibility_reason(struct)`: one record at a time, so no id stands twice."""
+    fields = ", ".join(f"{name} {SQL_TYPES[kind]}" for name, kind in PROVENANCE.items())
+    record = f"(SELECT CAST(p_record AS STRUCT({fields})) AS asked)"
+    corpus = Corpus(record, {name: f"asked.{name}" for name in PROVENANCE}, unit=None)
+    query = decision_sql(policy, given, corpus, Question(("reason",)), kinds=_kinds(registers))
+    database.execute(f"CREATE OR REPLACE {what} eligibility_reason(p_record) AS ({query})")
+
+
+def _any_table() -> Corpus:
+    """Read a table whose columns nobody has seen: one that is not there is NULL."""
+    blank = ", ".join(f"NULL AS {name}" for name in PROVENANCE)
+    relation = f"(FROM query_table(p_table) UNION ALL BY NAME SELECT {blank} WHERE FALSE)"
+    return Corpus(
+        relation,
+        {
+            name: _zoned(name) if kind is Type.TIMESTAMP else f"CAST({name} AS {SQL_TYPES[kind]})"
+            for name, kind in PROVENANCE.items()
+        },
+    )
+
+
+def _zoned(name: str) -> str:
+    """Refuse a time without a zone: DuckDB would take it for one of the session's."""
+    fix = text(f"corpusgate: `{name}` is no time with a zone. Cast it to TIMESTAMPTZ")
+    branches = " ".join(
+        f"WHEN {text(kind)} THEN coalesce({instant(micros(f'CAST({name} AS {kind})', unit))},"
+        f" CASE WHEN {name} IS NOT NULL THEN {UNREADABLE} END)"
+        for kind, unit in ZONED.items()
+    )
+    return f"(CASE typeof({name}) WHEN '\"NULL\"' THEN NULL {branches} ELSE error({fix}) END)"
+
+
+def _run_files(job: Job) -> dict[str, list[Path]]:
+    """List what a finished run has written and its manifest vouches for."""
+    output, audit = output_folders(job)
+    manifest = read_manifest(output)
+    if manifest is None:
+        return {}
+    shards = pl.read_parquet(audit / manifest["shards"]["path"], glob=False)
+    found: dict[str, list[Path]] = {}
+    for name, column, root in (
+        ("released", "released", output),
+        ("findings", "findings", audit),
+        ("purge", "purge_list", audit),
+    ):
+        if column in shards.columns:
+            listed = shards[column].drop_nulls().struct.field("path").drop_nulls().to_list()
+            if listed:
+                found[name] = [root / path for path in listed]
+    return found
+
+
+def _run_sql(name: str, files: Sequence[Path]) -> str:
+    listed = ", ".join(text(str(path)) for path in files)
+    same = "true" if name == "released" else "false"
+    return f"SELECT * FROM read_parquet([{listed}], union_by_name={same}, hive_partitioning=false)"
