@@ -39,6 +39,7 @@ _SPACE_LEFT: Final = regex.compile(rf"(?r)[{_SPACES}]+")
 _SPACE_RIGHT: Final = regex.compile(rf"[{_SPACES}]+")
 _STRETCHES: Final = re.compile(r"(\s+)").split
 _AROUND: Final = 200
+_WORTH: Final = 1000
 # By whether the character is white space: what reaches to the left of it, what to the right.
 _RUNS: Final = ((_WORD_LEFT, _WORD_RIGHT), (_SPACE_LEFT, _SPACE_RIGHT))
 _ALWAYS, _NEVER, _BESIDE_COLON = range(3)
@@ -104,9 +105,9 @@ class Context:
         self._stretches: dict[str, list[_Token]] = {}
         self.sure: set[str] = set()
 
-    def text(self, text: str) -> Text:
-        """Take up a text."""
-        return Text(text, self)
+    def text(self, text: str, findings: int = 1) -> Text:
+        """Take up a text; with many findings it pays to ask first what is in it at all."""
+        return Text(text, self, many=findings * _WORTH > len(text))
 
     @cached_property
     def by_stretch(self) -> bool:
@@ -121,7 +122,7 @@ class Context:
     @cached_property
     def _pairs(self) -> frozenset[tuple[str, str]]:
         """Give the neighbouring tokens that special cases of several tokens consist of."""
-        found = set()
+        found: set[tuple[str, str]] = set()
         for rule in self.nlp.tokenizer.rules or ():
             tokens = self._plain(rule)
             found.update(zip(tokens, tokens[1:], strict=False))
@@ -291,6 +292,8 @@ class Text:
 
     text: str
     context: Context
+    many: bool = False
+    _nowhere: dict[tuple[str, ...], bool] = field(default_factory=dict)
     _wide: dict[int, str] = field(default_factory=dict)
     _likely: dict[int, str] = field(default_factory=dict)
     _certain: dict[int, str] = field(default_factory=dict)
@@ -301,6 +304,8 @@ class Text:
 
         Raises ValueError where no token is left at or after the finding's start, as Presidio does.
         """
+        if self.many and self._absent(tuple(words)) and start < self._last:
+            return False
         whole = self._wide.get(start)
         if whole is None:
             whole = self._wide[start] = self._surely(start)
@@ -315,6 +320,21 @@ class Text:
         if certain is None:
             certain = self._certain[start] = self._joined(start, certain=True)
         return any(word in certain for word in words)
+
+    def _absent(self, words: tuple[str, ...]) -> bool:
+        """Say whether none of these words is anywhere in the text."""
+        known = self._nowhere.get(words)
+        if known is None:
+            text = self._lower
+            # How a capital sigma is lowered depends on what follows.
+            known = "\u03a3" not in self.text and not any(word in text for word in words)
+            self._nowhere[words] = known
+        return known
+
+    @cached_property
+    def _last(self) -> int:
+        """Where the last token ends: what starts before it has a token."""
+        return len(self.text.rstrip())
 
     def _surely(self, start: int) -> str:
         """Give a part of the text, in lower case, out of which no walk leads; "" if not known.
@@ -382,7 +402,11 @@ class Text:
         for step in count():
             if high == len(self.text):
                 break
-            if step >= _STRETCHES_ON and not self.text[high - 1].isspace() and not self._meets(high):
+            if (
+                step >= _STRETCHES_ON
+                and not self.text[high - 1].isspace()
+                and not self._meets(high)
+            ):
                 break
             high = self._stretch(high)[1]
         if high - low > _LONGEST_STRETCH:

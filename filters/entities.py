@@ -142,6 +142,10 @@ def _entity(line: str) -> Entity:
 
 CATALOGUE: Final = {e.name: e for e in map(_entity, _TABLE.strip().splitlines())}
 
+# Found by recognisers of ours in every profile, by default; Presidio has none.
+SECRETS: Final = ("API_KEY", "JSON_WEB_TOKEN", "PRIVATE_KEY", "URL_PASSWORD")
+DEFAULT_ENTITIES: Final = (*(e.name for e in CATALOGUE.values() if e.default), *SECRETS)
+
 
 def recognizers(
     entities: Sequence[str] | None = None,
@@ -181,13 +185,11 @@ def _wanted(
 ) -> set[str]:
     """Turn names and selectors into names, and refuse what nobody recognises."""
     known = {name for r in offered for name in r.supported_entities}
-    ours = {n for r in offered if not _predefined(r) for n in r.supported_entities}
     wanted: set[str] = set()
     for word in asked:
         kind, _, what = word.rpartition(":")
         if word == "default":
-            found = {e.name for e in CATALOGUE.values() if e.default} | (ours - CATALOGUE.keys())
-            found |= {name for r in own for name in r.supported_entities}
+            found = {*DEFAULT_ENTITIES, *(name for r in own for name in r.supported_entities)}
         elif kind == "country":
             found = {n for r in offered if r.country_code() == what for n in r.supported_entities}
             found |= {e.name for e in CATALOGUE.values() if e.country == what}
@@ -217,10 +219,6 @@ def _nobody(word: str, kind: str, languages: Sequence[str], known: Iterable[str]
     return f"entity `{word}` is not known in {spoken}: {suggest(word, known)}"
 
 
-def _predefined(recognizer: EntityRecognizer) -> bool:
-    return type(recognizer).__module__.startswith("presidio_analyzer.predefined_recognizers")
-
-
 def _offered(language: str, profile: str) -> list[EntityRecognizer]:
     """Give every recogniser there is for a language: Presidio's, ours."""
     from presidio_analyzer import predefined_recognizers
@@ -235,13 +233,11 @@ def _offered(language: str, profile: str) -> list[EntityRecognizer]:
 
 
 def _ours(language: str, profile: str) -> list[EntityRecognizer]:
-    try:
-        from .secrets import secret_recognizers
-        from .strict import strict_recognizers
-    except ImportError:
-        return []
-    ours = list(secret_recognizers(language))
-    return ours + list(strict_recognizers(language)) if profile == "strict" else ours
+    from .secrets import secret_recognizers
+    from .strict import strict_recognizers
+
+    ours: list[EntityRecognizer] = [*secret_recognizers(language)]
+    return [*ours, *strict_recognizers(language)] if profile == "strict" else ours
 
 
 def _added(item: Any, languages: Sequence[str]) -> list[EntityRecognizer]:  # noqa: ANN401
@@ -252,8 +248,8 @@ def _added(item: Any, languages: Sequence[str]) -> list[EntityRecognizer]:  # no
     if isinstance(item, EntityRecognizer):
         return [item]
     entries = item.get("recognizers", [item])
-    flags = PatternRecognizer(supported_entity="X", deny_list=["x"]).global_regex_flags
-    found = RecognizerListLoader.get(
+    flags = PatternRecognizer("X", deny_list=["x"]).global_regex_flags
+    found = RecognizerListLoader.get(  # type: ignore[no-untyped-call]
         recognizers=entries,
         supported_languages=list(languages),
         global_regex_flags=item.get("global_regex_flags", flags),

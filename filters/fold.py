@@ -12,6 +12,7 @@ from functools import cache
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import regex
@@ -19,6 +20,8 @@ import regex
 from .shapes import DIGIT, LETTERS, OTHER, SPACE, WORD
 
 _PIECE: Final = 1 << 22
+
+Bytes = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Folded:
     """
 
     data: memoryview
-    starts: np.ndarray
+    starts: npt.NDArray[np.int64]
 
 
 def folded(texts: pa.LargeStringArray) -> Folded:
@@ -50,10 +53,10 @@ def folded(texts: pa.LargeStringArray) -> Folded:
         0
     ].as_buffer()
     codes = np.frombuffer(joined, dtype=np.uint8)
-    return Folded(memoryview(_fold(codes)), starts)
+    return Folded(_fold(codes).data, starts)
 
 
-def _fold(utf8: np.ndarray) -> np.ndarray:
+def _fold(utf8: Bytes) -> Bytes:
     """Fold UTF-8, a piece at a time."""
     if not len(utf8) or utf8.max() < 128:
         return utf8
@@ -67,7 +70,7 @@ def _fold(utf8: np.ndarray) -> np.ndarray:
     return np.concatenate(pieces)
 
 
-def _fold_piece(utf8: np.ndarray) -> np.ndarray:
+def _fold_piece(utf8: Bytes) -> Bytes:
     """Drop continuation bytes, and put each lead byte's fold in its place."""
     leads = np.flatnonzero(utf8 >= 0xC0)
     if not len(leads):
@@ -79,13 +82,13 @@ def _fold_piece(utf8: np.ndarray) -> np.ndarray:
     for step in (1, 2, 3):
         follows = more >= step
         codes[follows] = codes[follows] << 6 | utf8[leads[follows] + step] & 0x3F
-    out = utf8[utf8 & 0xC0 != 0x80]
+    out: Bytes = utf8[utf8 & 0xC0 != 0x80]
     out[leads - np.cumsum(more) + more] = _table()[codes]
     return out
 
 
 @cache
-def _table() -> np.ndarray:
+def _table() -> Bytes:
     """Give the fold of every code point, by what the module `regex` says it is."""
     every = "".join(chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000)
     table = np.full(0x110000, OTHER, dtype=np.uint8)

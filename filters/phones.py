@@ -36,14 +36,18 @@ _RUN: Final = rb"[0-9 \t\x01_()\[\].,;:#=/~+x\-XeEtTnNsSiIoOaAdD]"
 _LEFT: Final = regex.compile(rb"(?r)" + _RUN + rb"+")
 _RIGHT: Final = regex.compile(_RUN + rb"*+")
 _RUNS: Final = regex.compile(_RUN + rb"*?[0-9]" + _RUN + rb"*+")
+# A comma between numbers, not beside a word such as "ext."; a colon with a digit before it, not such
+# a word, and not a date with an hour, of which the matcher asks whether minutes follow.
+_CUTS: Final = regex.compile(
+    rb"(?<=[0-9)]),(?=[ \t,]*+[0-9(\[+])"
+    rb"|(?<=[0-9])(?<![12][0-9]{3}[-/]?[01][0-9][-/]?[0-3][0-9] {1,40}[0-2][0-9]):"
+)
 _LAST_DIGIT: Final = re.compile(r".*\d#?", re.DOTALL)
 _BETWEEN: Final = r"[\x01_ ()\x2d.\[\]/~x]{0,4}"
-_TYPES: Final = (
-    "fixed_line mobile toll_free premium_rate shared_cost personal_number voip pager uan voicemail"
-).split()
+_TYPES: Final = ["fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "personal_number", "voip", "pager", "uan", "voicemail"]
 _PREFIXED: Final = 8
 _IS_MARK: Final = np.isin(np.arange(256), np.frombuffer(b"/(.- \x01", dtype=np.uint8))
-_SIGNS: Final = "+#\uff0b\uff03"
+_SIGNS: Final = "+#~\uff0b\uff03\uff5e\u223c\u2053"
 # Digits of the shortest numbers there are with their country code; up to how many digits a run is
 # judged by the first ones, and by how many of those.
 _SHORTEST: Final = 6
@@ -54,11 +58,14 @@ _MANY: Final = 32
 
 @dataclass(frozen=True)
 class _Run:
-    """What a run holds: spans found for any region, and failed tries."""
+    """What a run holds: the spans found for any region; for each, its own and its failed tries.
+
+    A region that is not listed finds nothing, in `tries` tries.
+    """
 
     spans: tuple[tuple[int, int], ...]
+    regions: dict[str, tuple[tuple[tuple[int, int], ...], int]]
     tries: int
-    regions: tuple[str, ...]
 
 
 class PhoneNumbers:
@@ -129,19 +136,29 @@ class PhoneNumbers:
             return self._counted(text, data)
         found: list[tuple[int, int]] = []
         done = 0
+        pieces: Iterator[tuple[int, int]] = iter(())
+        low = high = stop = -1
         for end in ends:
             if end <= done or end <= 0:
                 continue
-            left = _LEFT.match(data, done, end)
-            done = _RIGHT.match(data, end).end()
-            found += self._spans(text, left.start() if left else end - 1, done)
+            if end > stop:
+                left = _LEFT.match(data, done, end)
+                stop = _RIGHT.match(data, end).end()
+                pieces = _pieces(data, left.start() if left else end - 1, stop)
+                high = -1
+            while high < end:
+                low, high = next(pieces)
+            found += self._spans(text, low, high)
+            done = high
         return found
 
     def _spans(self, text: str, low: int, high: int) -> Iterator[tuple[int, int]]:
         cut = _cut(text, low, high)
         if cut is not None:
             at, core, before, after = cut
-            yield from ((at + s, at + e) for s, e in self._run(core, before=before, after=after).spans)
+            yield from (
+                (at + s, at + e) for s, e in self._run(core, before=before, after=after).spans
+            )
 
     def _run(self, core: str, *, before: bool, after: bool) -> _Run:
         """Look at one run, once."""
@@ -158,11 +175,19 @@ class PhoneNumbers:
     def _looked(self, core: str, *, before: bool, after: bool) -> _Run:
         text = "a" * before + core + "a" * after
         probe = self._probe(text)
-        spans: set[tuple[int, int]] = set()
-        for region in probe.regions:
-            matcher = phonenumbers.PhoneNumberMatcher(text, region, leniency=self.leniency)
-            spans.update((m.start - before, m.end - before) for m in matcher if self._accepts(m))
-        return _Run(tuple(sorted(spans)), probe.tries, tuple(probe.regions))
+        regions = {r: self._matched(text, r, MOST_TRIES, before) for r in probe.regions}
+        spans = {span for found, _ in regions.values() for span in found}
+        return _Run(tuple(sorted(spans)), regions, probe.tries)
+
+    def _matched(
+        self, text: str, region: str, tries: int, before: int
+    ) -> tuple[tuple[tuple[int, int], ...], int]:
+        """Let the matcher look for a region's numbers: spans, and the tries it failed."""
+        matcher = phonenumbers.PhoneNumberMatcher(
+            text, region, leniency=self.leniency, max_tries=tries
+        )
+        spans = [(m.start - before, m.end - before) for m in matcher if self._accepts(m)]
+        return tuple(spans), tries - matcher._max_tries  # noqa: SLF001
 
     def _probe(self, text: str) -> _Probe:
         probe = _Probe(text, self._regions)
@@ -194,37 +219,40 @@ class PhoneNumbers:
         for run in _RUNS.finditer(data):
             if not left:
                 break
-            cut = _cut(text, run.start(), run.end())
-            if cut is None:
-                continue
-            at, core, before, after = cut
-            spans = self._count(core, left, before=before, after=after)
-            found.update((at + s, at + e) for s, e in spans)
+            for low, high in _pieces(data, run.start(), run.end()):
+                cut = _cut(text, low, high)
+                if cut is not None:
+                    at, core, before, after = cut
+                    spans = self._count(core, left, before=before, after=after)
+                    found.update((at + s, at + e) for s, e in spans)
         return sorted(found)
 
-    def _count(self, core: str, left: dict[str, int], *, before: bool, after: bool) -> set[tuple[int, int]]:
+    def _count(
+        self, core: str, left: dict[str, int], *, before: bool, after: bool
+    ) -> set[tuple[int, int]]:
         """Look at one run with the tries that are left, and take off those it uses."""
-        short = len(core) <= _LONGEST_REMEMBERED
         text = "a" * before + core + "a" * after
-        whole = self._run(core, before=before, after=after) if short else self._probe(text)
+        known: dict[str, tuple[tuple[tuple[int, int], ...], int]] = {}
+        if len(core) <= _LONGEST_REMEMBERED:
+            run = self._run(core, before=before, after=after)
+            known, tries = run.regions, run.tries
+        else:
+            probe = self._probe(text)
+            known = dict.fromkeys(probe.regions, ((), MOST_TRIES))
+            tries = probe.tries
         found: set[tuple[int, int]] = set()
         for region in list(left):
-            if region not in whole.regions:
-                left[region] -= whole.tries
-                if left[region] <= 0:
-                    del left[region]
-                continue
-            matcher = phonenumbers.PhoneNumberMatcher(
-                text, region, leniency=self.leniency, max_tries=left[region]
-            )
-            found.update((m.start - before, m.end - before) for m in matcher if self._accepts(m))
-            left[region] = matcher._max_tries  # noqa: SLF001
+            spans, used = known.get(region, ((), tries))
+            if region in known and used >= left[region]:
+                spans, used = self._matched(text, region, left[region], before)
+            found.update(spans)
+            left[region] -= used
             if left[region] <= 0:
                 del left[region]
         return found
 
 
-class _Probe(phonenumbers.PhoneNumberMatcher):  # type: ignore[misc]
+class _Probe(phonenumbers.PhoneNumberMatcher):
     """Goes the matcher's way through a text, taking nothing for a number; notes what it is asked."""
 
     def __init__(self, text: str, regions: Callable[[str], tuple[str, ...]]) -> None:
@@ -238,6 +266,14 @@ class _Probe(phonenumbers.PhoneNumberMatcher):  # type: ignore[misc]
 
     def _parse_and_verify(self, candidate: str, _offset: int) -> None:
         self.regions.update(dict.fromkeys(self._ask(candidate)))
+
+
+def _pieces(data: memoryview, low: int, high: int) -> Iterator[tuple[int, int]]:
+    """Cut a run where no number goes on: at commas and colons that are in no extension."""
+    for cut in _CUTS.finditer(data, low, high):
+        yield low, cut.start()
+        low = cut.end()
+    yield low, high
 
 
 def _cut(text: str, low: int, high: int) -> tuple[int, str, bool, bool] | None:
@@ -304,7 +340,7 @@ def _descriptions(region: str) -> Iterator[Any]:
 
 def _least(region: str) -> int:
     """Give the digits that the shortest number of a region has."""
-    return min(n for d in _descriptions(region) for n in d.possible_length if n > 0)
+    return min(int(n) for d in _descriptions(region) for n in d.possible_length if n > 0)
 
 
 def _dialled(region: str, digits: str) -> bool:
@@ -324,8 +360,8 @@ def _wants_prefix(region: str, digits: str) -> bool:
     written = phonenumberutil._choose_formatting_pattern_for_number(  # noqa: SLF001
         _metadata(main).number_format, digits
     )
-    rule = written and written.national_prefix_formatting_rule
-    if not rule or written.national_prefix_optional_when_formatting:
+    rule = written.national_prefix_formatting_rule if written else None
+    if written is None or not rule or written.national_prefix_optional_when_formatting:
         return False
     return not phonenumberutil._formatting_rule_has_first_group_only(rule)  # noqa: SLF001
 

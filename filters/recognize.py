@@ -39,6 +39,7 @@ _CONTEXT_RISE: Final = 0.35
 _CONTEXT_LEAST: Final = 0.4
 _MOST: Final = 1.0
 _SHORT: Final = 16
+_FEW_WAYS: Final = 10_000
 _REMEMBERED: Final = 100_000
 _LONGEST_REMEMBERED: Final = 200
 
@@ -145,7 +146,7 @@ class Unit:
 
     def __init__(
         self, number: int, recognizer: Any, pattern: Pattern, checks: Checks, *, groups: bool
-    ) -> None:  # noqa: ANN401
+    ) -> None:
         """Compile a pattern as its recogniser does; `groups` for the IBAN recogniser's own way."""
         flags = recognizer.global_regex_flags
         self.number = number
@@ -160,6 +161,8 @@ class Unit:
         if found is not None and found.expression:
             self.expression = Expression(found.expression, found.caseless)
             self.shape = found
+            # Watching the clock takes longer than most searches; few ways need no watch.
+            self._watched = found.ways > _FEW_WAYS
             held = "".join(f"\\x{c:02x}" for c in sorted(found.holds)).encode()
             self._left = regex.compile(rb"(?r)[" + held + rb"]+")
             self._right = regex.compile(rb"[" + held + rb"]*+")
@@ -187,6 +190,7 @@ class Unit:
         assert known is not None  # noqa: S101 - only called with one
         done, size, search = 0, len(text), self.regex.search
         reach = None if known.most is None or known.ahead is None else known.most + known.ahead
+        watched = self._watched
         base, data, right = int(batch.folded.starts[row]), batch.folded.data, -1
         for end in ends:
             high = end - known.fore
@@ -205,7 +209,10 @@ class Unit:
                     right = self._right.match(data, base + end, base + size).end() - base
                 stop = min(size, right + known.ahead, size if reach is None else high + reach)
             while low <= high:
-                match = search(text, low, stop, timeout=TIMEOUT_SECONDS)
+                if watched:
+                    match = search(text, low, stop, timeout=TIMEOUT_SECONDS)
+                else:
+                    match = search(text, low, stop)
                 if match is None or match.start() > high:
                     break
                 yield match
@@ -257,7 +264,7 @@ class Judge:
             self.whole = True
         analyze = getattr(kind, "analyze", None)
         iban = analyze is IbanRecognizer.analyze
-        if (iban or analyze is PatternRecognizer.analyze):
+        if iban or analyze is PatternRecognizer.analyze:
             checks = Checks(recognizer)
             self.units += [
                 Unit(number, recognizer, p, checks, groups=iban) for p in recognizer.patterns
@@ -345,7 +352,7 @@ class Judge:
 
     def _settled(self, text: str, results: list[Result]) -> list[Result]:
         """Do what Presidio's engine does with its recognisers' results."""
-        around = self.context.text(text)
+        around = self.context.text(text, len(results))
         alone = len(results) == 1
         kept = results if alone else self._own_duplicates(results)
         risen = [self._risen(r, around) for r in kept]
@@ -380,13 +387,14 @@ class Judge:
         own = self._thresholds[result.recognizer]
         if not own:
             return self.threshold
-        return own.get(result.entity, own.get("default", self.threshold))  # type: ignore[no-any-return]
+        return own.get(result.entity, own.get("default", self.threshold))
 
 
 def without_duplicates(results: list[Result]) -> list[Result]:
     """Drop a result that another of its entity contains with no lower score, as Presidio does."""
     kept: list[Result] = []
-    entity, active = None, []
+    entity = None
+    active: list[Result] = []
     unique = {(r.entity, r.start, -r.end, -r.score): r for r in reversed(results)}
     for key in sorted(unique):
         result = unique[key]

@@ -259,7 +259,9 @@ def _batches(texts: pa.LargeStringArray) -> Iterator[tuple[int, pa.LargeStringAr
         start = stop
 
 
-def _found(rows: list[tuple[int, int, int, float, int]], unreadable: list[int], number: dict[str, int]) -> Found:
+def _found(
+    rows: list[tuple[int, int, int, float, int]], unreadable: list[int], number: dict[str, int]
+) -> Found:
     """Put findings in order, as columns."""
     names = tuple(sorted(number))
     place = {number[name]: i for i, name in enumerate(names)}

@@ -13,6 +13,7 @@ what is a word character.
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from dataclasses import dataclass, replace
@@ -49,6 +50,7 @@ _NEVER: Final = {
 _LONGEST_REPEAT: Final = 64
 _LONGEST_EXPRESSION: Final = 20_000
 _STRONG: Final = 4
+_MANY: Final = 1e12
 # What `regex` reads otherwise than `re` without complaint from `re`: fuzzy counts, POSIX classes.
 _FOREIGN: Final = re.compile(r"\{[^{}\[\]]*[eidsEIDS<][^{}\[\]]*\}|\[:\^?\w+:\]|\(\?[VRL&]")
 
@@ -68,6 +70,7 @@ class Shape:
     behind: int | None
     ahead: int | None
     holds: frozenset[int]
+    ways: float = 1
     expression: str = ""
     caseless: bool = False
     back: int | None = None
@@ -85,6 +88,8 @@ class _Part:
     behind: int | None = 0
     ahead: int | None = 0
     holds: frozenset[int] = frozenset()
+    # In how many ways it can match at one place.
+    ways: float = 1
     # A repeat: what is repeated, and how often at least.
     unit: str = ""
     low: int = 0
@@ -117,7 +122,9 @@ def shape(pattern: str, flags: int, anchor: str | None = None) -> Shape | None:
     total = _joined(whole)
     if total.least == 0:
         return None
-    known = Shape(total.least, total.most, total.behind, total.ahead, total.holds)
+    known = Shape(
+        total.least, total.most, total.behind, total.ahead, total.holds, total.ways
+    )
     sought = whole
     if anchor is not None:
         try:
@@ -326,6 +333,7 @@ class _Reader:
             _largest(p.behind for p in parts),
             _largest(p.ahead for p in parts),
             frozenset().union(*(p.holds for p in parts)),
+            sum(p.ways for p in parts),
         )
 
     def _at(self, where: Any) -> _Part:  # noqa: ANN401
@@ -345,7 +353,7 @@ class _Reader:
             behind = _sum(inner.most, behind)
         else:
             ahead = _sum(inner.most, ahead)
-        part = _Part("", 0, 0, behind, ahead)
+        part = _Part("", 0, 0, behind, ahead, ways=inner.ways)
         if positive:
             return replace(part, lead=inner.text) if way < 0 else part
         if len(tree) == 1 and tree[0][0] in {op.IN, op.LITERAL}:
@@ -376,6 +384,7 @@ def _repeated(part: _Part, low: int, high: Any) -> _Part:  # noqa: ANN401
         part.behind,
         part.ahead,
         part.holds,
+        math.inf if most is None else min(part.ways**most, _MANY) * (most - low + 1),
         unit=text,
         low=low,
     )
@@ -401,6 +410,7 @@ def _joined(parts: list[_Part]) -> _Part:
         _largest(p.behind for p in parts),
         _largest(p.ahead for p in parts),
         frozenset().union(*(p.holds for p in parts)),
+        math.prod(p.ways for p in parts),
     )
 
 
