@@ -208,7 +208,7 @@ class Judge:
         return [
             (bound, pl.col(str(first + index)).fill_null(value=False))
             for index, bound in enumerate(self.policy.forbids)
-            if bound.deadline is not None and bound.columns
+            if bound.deadline is not None and bound.condition != FALSE
         ]
 
     def _is_due(self) -> pl.Expr:

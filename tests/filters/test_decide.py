@@ -198,3 +198,29 @@ def test_as_of_out_of_range():
 def test_a_date_is_no_time():
     with pytest.raises((PolicyError, AttributeError)):
         run(FRAME, as_of=date(2023, 8, 1))
+
+
+@pytest.mark.parametrize(
+    ("when", "due"),
+    [
+        ("TRUE", True),
+        ("COALESCE($days BETWEEN $days AND 9, FALSE)", True),
+        ("surface IS NOT NULL OR TRUE", True),
+        ("FALSE", False),
+    ],
+)
+def test_a_rule_that_parameters_settle_purges_as_any_other(when, due):
+    policy = parse_policy(f"""
+name: all-must-go
+version: "1"
+parameters: {{days: {{type: integer, value: 7}}}}
+forbid:
+  - {{id: gone, when: "{when}", because: b, clause: c, purge: {{deadline: $as_of}}}}
+permit:
+  - {{id: public, when: surface = 'public_web', purposes: [pretraining], because: b, clause: c}}
+""")
+    bound = bind(policy, purpose="pretraining", as_of=AS_OF)
+    judged = Judge.prepare(bound, EMPTY)(FRAME.select("record_id", "surface"))
+    moment = datetime(2023, 8, 1, tzinfo=UTC)
+    assert judged["purge_reason"].to_list() == (["gone"] if due else [None]) * 3
+    assert judged["purge_deadline"].to_list() == ([moment] if due else [None]) * 3
