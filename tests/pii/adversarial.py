@@ -100,6 +100,18 @@ DIGITS: Final = ("\u0660", "\u06f0", "\u0966", "\uff10", "\U0001d7ce", "\u0e50",
 FOLDING: Final = str.maketrans(
     {"k": "\u212a", "K": "\u212a", "s": "\u017f", "S": "\u017f", "i": "\u0130", "I": "\u0131"}
 )
+WAYS: Final = (
+    *({ord("0") + i: ord(zero) + i for i in range(10)} for zero in DIGITS[3:]),
+    *(str.maketrans(dict.fromkeys(" \t\n", space)) for space in ("\u00a0", "\u2029", "\n", "\t")),
+    *(str.maketrans(dict.fromkeys("-", dash)) for dash in "\u2011\u2013_ "),
+    FOLDING,
+    *(
+        str.maketrans(dict.fromkeys(letters, to))
+        for letters, to in (("iI", "\u0131"), ("aA", "\u00e4"))
+    ),
+)
+"""Ways to write a value otherwise, character by character."""
+
 WORDS: Final = (
     "please",
     "note",
@@ -138,6 +150,16 @@ def rows(seed: int, count: int, values: Sequence[Value]) -> list[str | None]:
     while len(drawn) < count:
         drawn += _some(rng, values)
     return drawn[:count]
+
+
+def rewritten(values: Sequence[Value]) -> list[str]:
+    """Give each value as `plain` does, in every way of `WAYS` that changes it."""
+    return [
+        f"the {' '.join(value.context[:2])} {text} here"
+        for value in values
+        for text in dict.fromkeys(value.text.translate(way) for way in WAYS)
+        if text != value.text
+    ]
 
 
 def plain(values: Sequence[Value]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from corpusgate.filters.entities import CATALOGUE
@@ -11,6 +11,8 @@ from corpusgate.filters.secrets import secret_recognizers
 
 from .compare import differences, ours
 from .reference import Reference, Row, union
+
+_COMPILED: dict[str, bytes] = {}
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,14 @@ def countries(language: str) -> list[str]:
     return sorted({CATALOGUE[name].country for name in names} - {None})
 
 
+def _once(name: str, make: Callable[[], bytes]) -> bytes:
+    if name not in _COMPILED:
+        _COMPILED[name] = make()
+    return _COMPILED[name]
+
+
 def _pair(references: Sequence[Reference], threshold: float) -> Pair:
     names = sorted({name for reference in references for name in reference.entities})
     languages = [reference.language for reference in references]
-    scanner = Scanner(names, threshold, languages, profile="presidio")
+    scanner = Scanner(names, threshold, languages, profile="presidio", cache=_once)
     return Pair(scanner, tuple(references))
