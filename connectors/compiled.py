@@ -59,7 +59,7 @@ def machine() -> str:
     with suppress(OSError):
         lines = _CPU_FLAGS.read_text("utf-8", "replace").splitlines()
         flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
-    return "\n".join((platform.system(), platform.machine(), platform.processor(), flags))
+    return f"{platform.system()}\n{platform.machine()}\n{platform.processor()}\n{flags}"
 
 
 def _read(path: Path) -> bytes | None:

@@ -173,7 +173,7 @@ def recognizers(
     wanted = _wanted(["default"] if entities is None else entities, languages, offered, own)
     return sorted(
         (r for r in offered if wanted.intersection(r.supported_entities)),
-        key=lambda r: (languages.index(r.supported_language), r.supported_entities, r.name),
+        key=lambda r: (languages.index(r.supported_language), r.supported_entities, r.name),  # type: ignore[has-type]
     )
 
 
@@ -199,23 +199,24 @@ def _wanted(
             found = {word} & known
         found &= known
         if not found:
-            raise ValueError(_nobody(word, kind, languages, known))
+            raise ValueError(_nobody(word, languages, known))
         wanted |= found
     return wanted
 
 
-def _nobody(word: str, kind: str, languages: Sequence[str], known: Iterable[str]) -> str:
+def _nobody(word: str, languages: Sequence[str], known: Iterable[str]) -> str:
+    """Say why nobody looks for this, and what to write."""
     spoken = ", ".join(languages)
-    elsewhere = {
-        "": lambda e: e.name == word,
-        "country": lambda e: f"country:{e.country}" == word,
-        "language": lambda e: word.removeprefix("language:") in e.languages,
-    }.get(kind, lambda _: False)
-    others = sorted({o for e in CATALOGUE.values() if elsewhere(e) for o in e.languages})
+    named = {"": "name", "country": "country"}.get(word.rpartition(":")[0])
+    what = word.rpartition(":")[2]
+    others = {
+        o for e in CATALOGUE.values() for o in e.languages if named and getattr(e, named) == what
+    }
+    if word.startswith("language:"):
+        others = {o for e in CATALOGUE.values() for o in e.languages if o == what}
     if others:
-        return (
-            f"entity `{word}` is not looked for in {spoken}: add {' or '.join(others)} to languages"
-        )
+        add = " or ".join(sorted(others))
+        return f"entity `{word}` is not looked for in {spoken}: add {add} to languages"
     return f"entity `{word}` is not known in {spoken}: {suggest(word, known)}"
 
 
@@ -223,10 +224,11 @@ def _offered(language: str, profile: str) -> list[EntityRecognizer]:
     """Give every recogniser there is for a language: Presidio's, ours."""
     from presidio_analyzer import predefined_recognizers
 
+    classes: Any = predefined_recognizers
     ours = _ours(language, profile)
     replaced = {name for r in ours for name in r.supported_entities}
     return ours + [
-        getattr(predefined_recognizers, e.recognizer)(supported_language=language)
+        getattr(classes, e.recognizer)(supported_language=language)
         for e in CATALOGUE.values()
         if (not e.languages or language in e.languages) and e.name not in replaced
     ]
@@ -249,7 +251,7 @@ def _added(item: Any, languages: Sequence[str]) -> list[EntityRecognizer]:  # no
         return [item]
     entries = item.get("recognizers", [item])
     flags = PatternRecognizer("X", deny_list=["x"]).global_regex_flags
-    found = RecognizerListLoader.get(  # type: ignore[no-untyped-call]
+    found = RecognizerListLoader.get(
         recognizers=entries,
         supported_languages=list(languages),
         global_regex_flags=item.get("global_regex_flags", flags),

@@ -1,8 +1,8 @@
 """Texts as Hyperscan reads them: one byte a character, a line feed around every text.
 
-A character outside ASCII becomes one that every class holds which held it, as `shapes.py` writes
-classes. So one database of bytes serves all scripts, and an offset in the folded text is a code
-point of the original.
+A character outside ASCII becomes one that every class holds which held it, as `pattern_parts.py`
+writes classes. So one database of bytes serves all scripts, and an offset in the folded text is a
+code point of the original.
 """
 
 from __future__ import annotations
@@ -17,9 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import regex
 
-from .shapes import DIGIT, LETTERS, OTHER, SPACE, WORD
+from .pattern_parts import DIGIT, LETTERS, OTHER, SPACE, WORD
 
 _PIECE: Final = 1 << 22
+# UTF-8: the first byte of characters outside ASCII, of three bytes, of four; bytes that follow.
+_ASCII, _LEAD, _THREE, _FOUR = 0x80, 0xC0, 0xE0, 0xF0
+_MASK, _FOLLOWS = 0xC0, 0x80
+_SURROGATES: Final = range(0xD800, 0xE000)
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -58,12 +62,12 @@ def folded(texts: pa.LargeStringArray) -> Folded:
 
 def _fold(utf8: Bytes) -> Bytes:
     """Fold UTF-8, a piece at a time."""
-    if not len(utf8) or utf8.max() < 128:
+    if not len(utf8) or utf8.max() < _ASCII:
         return utf8
     done, pieces = 0, []
     while done < len(utf8):
         end = min(done + _PIECE, len(utf8))
-        while end < len(utf8) and utf8[end] & 0xC0 == 0x80:
+        while end < len(utf8) and utf8[end] & _MASK == _FOLLOWS:
             end += 1
         pieces.append(_fold_piece(utf8[done:end]))
         done = end
@@ -72,17 +76,17 @@ def _fold(utf8: Bytes) -> Bytes:
 
 def _fold_piece(utf8: Bytes) -> Bytes:
     """Drop continuation bytes, and put each lead byte's fold in its place."""
-    leads = np.flatnonzero(utf8 >= 0xC0)
+    leads = np.flatnonzero(utf8 >= _LEAD)
     if not len(leads):
         return utf8
     lead = utf8[leads].astype(np.uint32)
-    more = 1 + (lead >= 0xE0).astype(np.int64) + (lead >= 0xF0)
+    more = 1 + (lead >= _THREE).astype(np.int64) + (lead >= _FOUR)
     # The lead byte's own bits, then six of each byte that follows.
     codes = lead & (0x3F >> more.astype(np.uint32))
     for step in (1, 2, 3):
         follows = more >= step
         codes[follows] = codes[follows] << 6 | utf8[leads[follows] + step] & 0x3F
-    out: Bytes = utf8[utf8 & 0xC0 != 0x80]
+    out: Bytes = utf8[utf8 & _MASK != _FOLLOWS]
     out[leads - np.cumsum(more) + more] = _table()[codes]
     return out
 
@@ -90,12 +94,12 @@ def _fold_piece(utf8: Bytes) -> Bytes:
 @cache
 def _table() -> Bytes:
     """Give the fold of every code point, by what the module `regex` says it is."""
-    every = "".join(chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000)
+    every = "".join(chr(c) for c in range(0x110000) if c not in _SURROGATES)
     table = np.full(0x110000, OTHER, dtype=np.uint8)
     for kind, code in ((r"\w", WORD), (r"\d", DIGIT), (r"\s", SPACE)):
         for run in regex.finditer(rf"{kind}+", every):
             table[np.frombuffer(run[0].encode("utf-32-le"), dtype="<u4")] = code
     for letter, code in LETTERS.items():
         table[ord(letter)] = code
-    table[:128] = np.arange(128)
+    table[:_ASCII] = np.arange(_ASCII)
     return table

@@ -1,4 +1,4 @@
-r"""Phone numbers as python-phonenumbers' matcher finds them, without reading the whole text for each region.
+r"""Phone numbers as python-phonenumbers' matcher finds them, where digits stand.
 
 The matcher goes through a text from number-like stretch to number-like stretch (`_PATTERN` there),
 tries each as a whole and then its parts, and goes on behind it. Such a stretch consists of few
@@ -22,8 +22,9 @@ from typing import Any, Final
 import numpy as np
 import phonenumbers
 import regex
-from phonenumbers import PhoneMetadata, phonenumbermatcher, phonenumberutil
+from phonenumbers import phonenumbermatcher, phonenumberutil
 
+from .phone_regions import dialled, expression, least, metadata_of
 from .prefilter import Expression
 
 MOST_TRIES: Final = 65_535
@@ -36,24 +37,15 @@ _RUN: Final = rb"[0-9 \t\x01_()\[\].,;:#=/~+x\-XeEtTnNsSiIoOaAdD]"
 _LEFT: Final = regex.compile(rb"(?r)" + _RUN + rb"+")
 _RIGHT: Final = regex.compile(_RUN + rb"*+")
 _RUNS: Final = regex.compile(_RUN + rb"*?[0-9]" + _RUN + rb"*+")
-# A comma between numbers, not beside a word such as "ext."; a colon with a digit before it, not such
-# a word, and not a date with an hour, of which the matcher asks whether minutes follow.
+# A comma between numbers, not beside a word such as "ext."; a colon with a digit before it, not
+# such a word, and not a date with an hour, of which the matcher asks whether minutes follow.
 _CUTS: Final = regex.compile(
     rb"(?<=[0-9)]),(?=[ \t,]*+[0-9(\[+])"
     rb"|(?<=[0-9])(?<![12][0-9]{3}[-/]?[01][0-9][-/]?[0-3][0-9] {1,40}[0-2][0-9]):"
 )
 _LAST_DIGIT: Final = re.compile(r".*\d#?", re.DOTALL)
-_BETWEEN: Final = r"[\x01_ ()\x2d.\[\]/~x]{0,4}"
-_TYPES: Final = ["fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "personal_number", "voip", "pager", "uan", "voicemail"]
-_PREFIXED: Final = 8
 _IS_MARK: Final = np.isin(np.arange(256), np.frombuffer(b"/(.- \x01", dtype=np.uint8))
 _SIGNS: Final = "+#~\uff0b\uff03\uff5e\u223c\u2053"
-# Digits of the shortest numbers there are with their country code; up to how many digits a run is
-# judged by the first ones, and by how many of those.
-_SHORTEST: Final = 6
-_FEW: Final = 5
-_FIRST: Final = 3
-_MANY: Final = 32
 
 
 @dataclass(frozen=True)
@@ -85,29 +77,11 @@ class PhoneNumbers:
         self._accepts = accepts
         self._known: dict[tuple[str, bool, bool], _Run] = {}
         self._possible: dict[str, tuple[str, ...]] = {}
-        self._strict = leniency >= _VALID and all(_metadata(r) for r in self.regions)
-        self.least = min((_least(r) for r in self.regions), default=2) if self._strict else 2
-        self.expression = Expression(self._sought(), caseless=True)
-
-    def _sought(self) -> str:
-        """Write what a run must hold to be looked at.
-
-        So many digits, not far apart; fewer only with first digits that so short a number has. An
-        `x` is punctuation, but three of them are read as digits, as on a telephone's keys.
-        """
-        generic = max(self.least, _FEW + 1) if self._strict else self.least
-        found = [_digits("", generic)]
-        for region in self.regions if self._strict else ():
-            for count in range(_least(region), _FEW + 1):
-                rests = range(10 ** (count - _FIRST))
-                for first in range(10**_FIRST):
-                    lead = str(first).zfill(_FIRST)
-                    tail = count - _FIRST
-                    if any(_dialled(region, lead + str(r).zfill(tail)) for r in rests):
-                        found.append(_digits(lead, count))
-        if len(found) > _MANY:
-            found = [_digits("", self.least)]
-        return f"(?:{'|'.join(dict.fromkeys(found))})[^0-9]"
+        self._strict = leniency >= _VALID and all(metadata_of(r) for r in self.regions)
+        self.least = min((least(r) for r in self.regions), default=2) if self._strict else 2
+        self.expression = Expression(
+            expression(self.regions, self.least, strict=self._strict), caseless=True
+        )
 
     @classmethod
     def of(cls, recognizer: Any) -> PhoneNumbers | None:  # noqa: ANN401
@@ -131,7 +105,7 @@ class PhoneNumbers:
         return cls((recognizer.REGION,), recognizer.leniency, recognizer.SCORE, accepts)
 
     def find(self, text: str, data: memoryview, ends: list[int] | None) -> list[tuple[int, int]]:
-        """Give the spans in a text; `data` is the text folded, `ends` where digits end that may count."""
+        """Give the spans in a text, folded in `data`; `ends`: where digits end that may count."""
         if ends is None or not _safe(data):
             return self._counted(text, data)
         found: list[tuple[int, int]] = []
@@ -206,7 +180,7 @@ class PhoneNumbers:
             return self.regions
         known = self._possible.get(digits)
         if known is None:
-            known = tuple(r for r in self.regions if _dialled(r, digits))
+            known = tuple(r for r in self.regions if dialled(r, digits))
             if len(self._possible) >= _REMEMBERED:
                 self._possible.clear()
             self._possible[digits] = known
@@ -253,7 +227,7 @@ class PhoneNumbers:
 
 
 class _Probe(phonenumbers.PhoneNumberMatcher):
-    """Goes the matcher's way through a text, taking nothing for a number; notes what it is asked."""
+    """Goes the matcher's way through a text and takes nothing for a number; notes its regions."""
 
     def __init__(self, text: str, regions: Callable[[str], tuple[str, ...]]) -> None:
         super().__init__(text, None, max_tries=MOST_TRIES)
@@ -277,7 +251,7 @@ def _pieces(data: memoryview, low: int, high: int) -> Iterator[tuple[int, int]]:
 
 
 def _cut(text: str, low: int, high: int) -> tuple[int, str, bool, bool] | None:
-    """Give the part of a run that numbers can be in: where, what, and whether a letter is beside."""
+    """Give what of a run numbers can be in: where, what, whether a letter is before or after."""
     run = text[low:high]
     first = phonenumbermatcher._PATTERN.search(run)  # noqa: SLF001
     if first is None:
@@ -312,76 +286,3 @@ def _safe(data: memoryview) -> bool:
     marks = _IS_MARK[codes]
     near = total[np.minimum(np.arange(len(codes)) + 25, len(codes))] > total[:-1]
     return int(stretches) + 3 * int(np.count_nonzero(marks & near)) < MOST_TRIES
-
-
-def _digits(lead: str, count: int) -> str:
-    """Write a run of digits with what may stand between them.
-
-    A digit of another script is folded to 0, so a given one may also be that.
-    """
-    given = [f"[0{d}]" for d in lead] or ["[0-9]"]
-    left = count - len(given)
-    middle = f"(?:{_BETWEEN}[0-9x]){{{left - 1}}}" if left > 1 else ""
-    return _BETWEEN.join(given) + middle + f"{_BETWEEN}[0-9]"
-
-
-def _metadata(region: str) -> Any:  # noqa: ANN401
-    return PhoneMetadata.metadata_for_region(region, None)
-
-
-def _descriptions(region: str) -> Iterator[Any]:
-    """Give the kinds of numbers of a region and of those that share its country code."""
-    for sharing in phonenumbers.COUNTRY_CODE_TO_REGION_CODE[_metadata(region).country_code]:
-        for kind in _TYPES:
-            found = getattr(_metadata(sharing), kind)
-            if found is not None and found.national_number_pattern:
-                yield found
-
-
-def _least(region: str) -> int:
-    """Give the digits that the shortest number of a region has."""
-    return min(int(n) for d in _descriptions(region) for n in d.possible_length if n > 0)
-
-
-def _dialled(region: str, digits: str) -> bool:
-    """Say whether digits, dialled in a region, may be a valid number; a few more are than should.
-
-    A number without its national prefix is none where it is always written with it.
-    """
-    prefixed, bare = _numbers(region)
-    if prefixed.fullmatch(digits):
-        return True
-    return bare.fullmatch(digits) is not None and not _wants_prefix(region, digits)
-
-
-def _wants_prefix(region: str, digits: str) -> bool:
-    """Say whether the matcher takes this number only with its national prefix."""
-    main = phonenumberutil.region_code_for_country_code(_metadata(region).country_code)
-    written = phonenumberutil._choose_formatting_pattern_for_number(  # noqa: SLF001
-        _metadata(main).number_format, digits
-    )
-    rule = written.national_prefix_formatting_rule if written else None
-    if written is None or not rule or written.national_prefix_optional_when_formatting:
-        return False
-    return not phonenumberutil._formatting_rule_has_first_group_only(rule)  # noqa: SLF001
-
-
-@cache
-def _numbers(region: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Match what may be dialled: with something before the number, and the number alone.
-
-    Before it: the international prefix, and then anything; the country code, the national prefix,
-    or both; where the prefix has carrier codes in it, anything.
-    """
-    metadata = _metadata(region)
-    kinds = "|".join(sorted({d.national_number_pattern for d in _descriptions(region)}))
-    prefix = metadata.national_prefix_for_parsing
-    if metadata.national_prefix_transform_rule:
-        lead = rf"\d{{1,{_PREFIXED}}}"
-    elif prefix:
-        lead = rf"(?:{metadata.country_code}(?:{prefix}){{0,2}}|(?:{prefix}){{1,2}})"
-    else:
-        lead = str(metadata.country_code)
-    abroad = metadata.international_prefix
-    dialled = rf"(?:{abroad})[1-9]\d{{{_SHORTEST - 1},}}|" if abroad else ""
-    return re.compile(rf"{dialled}{lead}(?:{kinds})"), re.compile(kinds)

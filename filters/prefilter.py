@@ -1,8 +1,8 @@
 """One pass over a batch of texts says where which expression ends.
 
 Expressions become one Hyperscan database. It serialises, so it is built once, kept by whoever gives
-`cache`, and travels to workers as bytes. Where Hyperscan cannot be imported, `scan` knows nothing, and
-every text is looked at whole: the same findings, slowly.
+`cache`, and travels to workers as bytes. Where Hyperscan cannot be imported, `scan` knows nothing,
+and every text is looked at whole: the same findings, slowly.
 """
 
 from __future__ import annotations

@@ -17,10 +17,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .candidates import Batch, Result
 from .entities import recognizers as chosen
 from .fold import folded
 from .prefilter import Cache, Expression, Prefilter
-from .recognize import Batch, Judge, Result, without_duplicates
+from .recognize import Judge, without_duplicates
 
 _BATCH_BYTES: Final = 4 << 20
 _BATCH_ROWS: Final = 1 << 16
@@ -63,8 +64,8 @@ class Scanner:
     Threads may share one; pickling keeps the compiled database.
 
     >>> found = Scanner(["US_SSN", "EMAIL_ADDRESS"]).find(pa.array(["", "mail ann@example.com"]))
-    >>> [(int(t), found.entities[e], int(s)) for t, e, s in zip(found.text, found.entity, found.start)]
-    [(1, 'EMAIL_ADDRESS', 5)]
+    >>> [found.entities[e] for e in found.entity], found.text.tolist(), found.start.tolist()
+    (['EMAIL_ADDRESS'], [1], [5])
     """
 
     def __init__(
@@ -73,9 +74,9 @@ class Scanner:
         threshold: float = 0.4,
         languages: Sequence[str] = ("en",),
         profile: str = "strict",
+        *,
         nlp: Any = None,  # noqa: ANN401 - whatever has `find`
         recognizers: Iterable[Any] = (),
-        *,
         cache: Cache | None = None,
     ) -> None:
         """Choose what is looked for; see `entities.recognizers` for names, profiles and errors.
@@ -232,7 +233,7 @@ class Scanner:
                 patterns = getattr(recognizer, "patterns", ())
                 yield {
                     "entities": sorted(recognizer.supported_entities),
-                    "recognizer": recognizer.name,
+                    "recognizer": recognizer.name,  # type: ignore[has-type]
                     "language": recognizer.supported_language,
                     "country": recognizer.country_code(),
                     "kind": f"{type(recognizer).__module__}.{type(recognizer).__qualname__}",

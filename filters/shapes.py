@@ -3,56 +3,20 @@ r"""What a regular expression can match: how long, made of what, and where to lo
 A `Shape` says, of one of Presidio's patterns, everything a scanner must know to try it at few
 places of a text and still get what `finditer` would give on the whole: the least and greatest
 length of a match, how far lookarounds see, which characters a match may hold, and an expression
-for Hyperscan, which matches wherever the pattern does, and sometimes where it does not.
-
-The text that Hyperscan sees is folded, one byte a character (`fold.py`): ASCII is itself, other
-characters become one of `FOLDS`. So an expression here is made of byte classes: a class holds the
-fold of every character that the pattern's class holds. `\b` needs no care, since folding keeps
-what is a word character.
+for Hyperscan, made of a stretch of the pattern's parts (`pattern_parts.py`).
 """
 
 from __future__ import annotations
 
-import math
 import re
-import warnings
 from dataclasses import dataclass, replace
-from re import _constants as op  # type: ignore[attr-defined]
-from re import _parser as parser  # type: ignore[attr-defined]
-from typing import Any, Final
+from typing import Final
 
-# What characters outside ASCII become: digits, word characters, white space, all others; and the
-# four letters that match k, s and i where case does not count.
-DIGIT, WORD, SPACE, OTHER = b"0_ \x01"
-KELVIN, LONG_S, DOTTED_I, DOTLESS_I = "\u212a", "\u017f", "\u0130", "\u0131"
-LETTERS: Final = {KELVIN: ord("k"), LONG_S: ord("s"), DOTTED_I: ord("i"), DOTLESS_I: ord("i")}
-FOLDS: Final = frozenset({DIGIT, WORD, SPACE, OTHER, *LETTERS.values()})
+from .pattern_parts import NOTHING, Part, Reader, UnreadableError, joined, written
 
-_ASCII: Final = frozenset(range(128))
-_DIGITS: Final = frozenset(b"0123456789")
-_WORDS: Final = frozenset(c for c in _ASCII if chr(c).isalnum() or c == WORD)
-_SPACES: Final = frozenset(b"\t\n\v\f\r ")
-_NEWLINE: Final = ord("\n")
-_CATEGORIES: Final = {
-    op.CATEGORY_DIGIT: _DIGITS,
-    op.CATEGORY_NOT_DIGIT: _ASCII - _DIGITS,
-    op.CATEGORY_WORD: _WORDS,
-    op.CATEGORY_NOT_WORD: _ASCII - _WORDS,
-    op.CATEGORY_SPACE: _SPACES,
-    op.CATEGORY_NOT_SPACE: _ASCII - _SPACES,
-}
-# The folds of what a negated class cannot hold, by the category it names.
-_NEVER: Final = {
-    op.CATEGORY_DIGIT: frozenset({DIGIT}),
-    op.CATEGORY_WORD: FOLDS - {SPACE, OTHER},
-    op.CATEGORY_SPACE: frozenset({SPACE}),
-}
 _LONGEST_REPEAT: Final = 64
 _LONGEST_EXPRESSION: Final = 20_000
 _STRONG: Final = 4
-_MANY: Final = 1e12
-# What `regex` reads otherwise than `re` without complaint from `re`: fuzzy counts, POSIX classes.
-_FOREIGN: Final = re.compile(r"\{[^{}\[\]]*[eidsEIDS<][^{}\[\]]*\}|\[:\^?\w+:\]|\(\?[VRL&]")
 
 
 @dataclass(frozen=True)
@@ -78,31 +42,6 @@ class Shape:
     shift: int = 0
 
 
-@dataclass(frozen=True)
-class _Part:
-    """One node: its expression for Hyperscan, and its share of the Shape."""
-
-    text: str
-    least: int
-    most: int | None
-    behind: int | None = 0
-    ahead: int | None = 0
-    holds: frozenset[int] = frozenset()
-    # In how many ways it can match at one place.
-    ways: float = 1
-    # A repeat: what is repeated, and how often at least.
-    unit: str = ""
-    low: int = 0
-    # A negative lookaround at one character: which way, and the bytes that it lets pass.
-    way: int = 0
-    lets: frozenset[int] = frozenset()
-    # A positive lookbehind: what stands before.
-    lead: str = ""
-
-
-_NOTHING: Final = _Part("", 0, 0)
-
-
 def shape(pattern: str, flags: int, anchor: str | None = None) -> Shape | None:
     r"""Give the shape of a pattern as `regex` reads it under these flags, None if unreadable here.
 
@@ -116,67 +55,41 @@ def shape(pattern: str, flags: int, anchor: str | None = None) -> Shape | None:
     """
     caseless = bool(flags & re.IGNORECASE)
     try:
-        whole = _Reader(pattern, flags).sequence()
-    except _Unreadable:
+        whole = Reader(pattern, flags).sequence()
+    except UnreadableError:
         return None
-    total = _joined(whole)
+    total = joined(whole)
     if total.least == 0:
         return None
-    known = Shape(
-        total.least, total.most, total.behind, total.ahead, total.holds, total.ways
-    )
+    known = Shape(total.least, total.most, total.behind, total.ahead, total.holds, total.ways)
     sought = whole
     if anchor is not None:
         try:
-            sought = _Reader(anchor, flags).sequence()
-        except _Unreadable:
+            sought = Reader(anchor, flags).sequence()
+        except UnreadableError:
             return known
     return _placed(known, sought, caseless=caseless, exact=anchor is None)
 
 
-def _placed(known: Shape, parts: list[_Part], *, caseless: bool, exact: bool) -> Shape:
+def _placed(known: Shape, parts: list[Part], *, caseless: bool, exact: bool) -> Shape:
     """Choose the stretch of a pattern to seek: from its start, as much as is cheap to seek."""
-    first = next(i for i, p in enumerate(parts) if p.most != 0)
-    before = _NOTHING
-    if (
-        parts[first].most is None
-        and not parts[first].unit
-        and any(p.least for p in parts[first + 1 :])
-    ):
-        # Alternatives without bound: only the last character of what they match is of use.
-        before = _Part(_written(parts[first].holds, both=caseless), 1, None)
-        first += 1
-    elif parts[first].most is not None:
-        first = 0
-    sought: list[_Part] = []
-    strength = 0
-    for part in parts[first:]:
-        long = part.most is None or part.most > _LONGEST_REPEAT
-        if long and strength >= _STRONG and exact:
-            if part.low:
-                sought.append(_cut(part))
-            break
-        sought.append(_endless(part) if long and part.unit else part)
-        strength += part.least
+    first, before = _begun(parts, caseless=caseless)
+    sought = _stretch(parts[first:], whole=not exact)
     complete = first + len(sought) == len(parts)
-    tail = sought[-1] if sought else _NOTHING
+    tail = sought[-1] if sought else NOTHING
     shift = int(complete and tail.way > 0)
     if not (complete and (tail.text in {r"\b", "$"} or shift)):
-        while sought and (sought[-1].unit or not sought[-1].text):
-            last = sought.pop()
-            if last.unit and last.low:
-                sought.append(_cut(last))
-                break
-    found = _joined([before, *sought])
+        sought = _trimmed(sought)
+    found = joined([before, *sought])
     if found.least == 0 or len(found.text) > _LONGEST_EXPRESSION:
         return known
     text = found.text
     if first == 0 and parts[0].lead:
         text = f"(?:{parts[0].lead}){text}"
     elif first == 0 and parts[0].way < 0:
-        text = _written(parts[0].lets, both=caseless) + text
+        text = written(parts[0].lets, both=caseless) + text
     if shift:
-        text += _written(tail.lets, both=caseless)
+        text += written(tail.lets, both=caseless)
     back = found.most
     if not exact and known.most is not None:
         # The end sought lies in the match or at its end.
@@ -191,260 +104,51 @@ def _placed(known: Shape, parts: list[_Part], *, caseless: bool, exact: bool) ->
     )
 
 
-def _cut(part: _Part) -> _Part:
+def _begun(parts: list[Part], *, caseless: bool) -> tuple[int, Part]:
+    """Say from which part on to seek, and what to seek before it."""
+    first = next(i for i, p in enumerate(parts) if p.most != 0)
+    part = parts[first]
+    if part.most is not None:
+        return 0, NOTHING
+    if not part.unit and any(p.least for p in parts[first + 1 :]):
+        # Alternatives without bound: only the last character of what they match is of use.
+        return first + 1, Part(written(part.holds, both=caseless), 1, None)
+    return first, NOTHING
+
+
+def _stretch(parts: list[Part], *, whole: bool) -> list[Part]:
+    """Take parts as far as the first long repeat after enough of them, or all."""
+    sought: list[Part] = []
+    strength = 0
+    for part in parts:
+        long = part.most is None or part.most > _LONGEST_REPEAT
+        if long and strength >= _STRONG and not whole:
+            return [*sought, _cut(part)] if part.low else sought
+        sought.append(_endless(part) if long and part.unit else part)
+        strength += part.least
+    return sought
+
+
+def _trimmed(parts: list[Part]) -> list[Part]:
+    """Drop what need not be there at the end: each longer match would be reported as well."""
+    kept = list(parts)
+    while kept and (kept[-1].unit or not kept[-1].text):
+        last = kept.pop()
+        if last.unit and last.low:
+            return [*kept, _cut(last)]
+    return kept
+
+
+def _cut(part: Part) -> Part:
     """Give the least that a repeat asks for."""
     low = min(part.low, _LONGEST_REPEAT)
     size = part.least // part.low * low
-    return _Part(part.unit + (f"{{{low}}}" if low > 1 else ""), size, size, holds=part.holds)
+    return Part(part.unit + (f"{{{low}}}" if low > 1 else ""), size, size, holds=part.holds)
 
 
-def _endless(part: _Part) -> _Part:
+def _endless(part: Part) -> Part:
     """Drop a repeat's upper bound: counting to hundreds is what costs."""
     low = min(part.low, _LONGEST_REPEAT)
     least = part.least // part.low * low if part.low else 0
     count = {0: "*", 1: "+"}.get(low, f"{{{low},}}")
     return replace(part, text=part.unit + count, least=least, most=None)
-
-
-class _Unreadable(Exception):
-    """The pattern has something in it that cannot be read here."""
-
-
-class _Reader:
-    """Reads one pattern; groups are kept for what refers back to them."""
-
-    def __init__(self, pattern: str, flags: int) -> None:
-        if _FOREIGN.search(pattern):
-            raise _Unreadable
-        self.caseless = bool(flags & re.IGNORECASE)
-        self.dotall = bool(flags & re.DOTALL)
-        # `regex` lets a flag for all stand anywhere; what it says is already so.
-        if self.caseless:
-            pattern = pattern.replace("(?i)", "")
-        kept = flags & (re.IGNORECASE | re.DOTALL | re.MULTILINE | re.VERBOSE | re.ASCII)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")
-                self.tree = parser.parse(pattern, kept)
-        except (re.error, Warning, RecursionError, OverflowError):
-            raise _Unreadable from None
-        self.caseless = bool(self.tree.state.flags & re.IGNORECASE)
-        self.dotall = bool(self.tree.state.flags & re.DOTALL)
-        self.global_caseless = self.caseless
-        self.groups: dict[int, _Part] = {}
-
-    def sequence(self) -> list[_Part]:
-        """Give the pattern's parts one after the other, groups without alternatives opened up."""
-        return self._parts(self.tree, top=True)
-
-    def _parts(self, tree: Any, *, top: bool = False) -> list[_Part]:  # noqa: ANN401
-        parts: list[_Part] = []
-        nodes = list(tree)
-        for kind, value in nodes:
-            if top and kind is op.SUBPATTERN and not value[1] and not value[2]:
-                inner = self._parts(value[3], top=True)
-                self.groups[value[0]] = _joined(inner)
-                parts += inner
-            else:
-                parts.append(self._part(kind, value))
-        return parts
-
-    def _part(self, kind: Any, value: Any) -> _Part:  # noqa: ANN401, C901, PLR0912
-        if kind is op.LITERAL:
-            return self._class(self._closed({value} if value < 128 else _outside(value)))
-        if kind is op.NOT_LITERAL:
-            taken = self._closed({value} if value < 128 else set())
-            return self._class((_ASCII - taken) | FOLDS)
-        if kind is op.ANY:
-            return self._class(_ASCII if self.dotall else _ASCII - {_NEWLINE})
-        if kind is op.IN:
-            return self._class(self._members(value))
-        if kind is op.BRANCH:
-            return self._branch([self._parts(b) for b in value[1]])
-        if kind is op.SUBPATTERN:
-            return self._group(*value)
-        if kind in {op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT}:
-            return _repeated(_joined(self._parts(value[2])), value[0], value[1])
-        if kind is op.ATOMIC_GROUP:
-            return _joined(self._parts(value))
-        if kind is op.AT:
-            return self._at(value)
-        if kind in {op.ASSERT, op.ASSERT_NOT}:
-            return self._look(value[0], value[1], positive=kind is op.ASSERT)
-        if kind is op.GROUPREF:
-            return replace(self.groups[value])
-        if kind is op.GROUPREF_EXISTS:
-            no = self._parts(value[2]) if value[2] else []
-            return self._branch([self._parts(value[1]), no])
-        if kind is op.FAILURE:
-            return _NOTHING
-        raise _Unreadable
-
-    def _group(self, number: int | None, add: int, drop: int, tree: Any) -> _Part:  # noqa: ANN401
-        before = self.caseless, self.dotall
-        self.caseless = (self.caseless or bool(add & re.IGNORECASE)) and not drop & re.IGNORECASE
-        self.dotall = (self.dotall or bool(add & re.DOTALL)) and not drop & re.DOTALL
-        part = _joined(self._parts(tree))
-        self.caseless, self.dotall = before
-        if number is not None:
-            self.groups[number] = part
-        return part
-
-    def _closed(self, members: set[int] | frozenset[int]) -> frozenset[int]:
-        """Add the other case of every letter where case does not count."""
-        if not self.caseless:
-            return frozenset(members)
-        return frozenset(ord(c) for m in members for c in (chr(m).lower(), chr(m).upper()))
-
-    def _class(self, members: frozenset[int] | set[int]) -> _Part:
-        held = frozenset(members)
-        return _Part(_written(held, both=self.global_caseless), 1, 1, holds=held)
-
-    def _members(self, items: list[Any]) -> frozenset[int]:
-        """Give the bytes of a class, folds of what is outside ASCII included."""
-        negated = items[0][0] is op.NEGATE
-        named: set[int] = set()
-        folds: set[int] = set()
-        never: set[int] = set()
-        for kind, value in items[negated:]:
-            if kind is op.LITERAL:
-                (named if value < 128 else folds).update(
-                    {value} if value < 128 else _outside(value)
-                )
-            elif kind is op.RANGE:
-                low, high = value
-                named.update(range(low, min(high, 127) + 1))
-                folds.update(FOLDS if high > 127 else ())
-            elif kind is op.CATEGORY and value in _CATEGORIES:
-                named.update(_CATEGORIES[value])
-                never.update(_NEVER.get(value, ()))
-            else:
-                raise _Unreadable
-        closed = self._closed(named)
-        return (_ASCII - closed) | (FOLDS - never) if negated else closed | folds
-
-    def _branch(self, branches: list[list[_Part]]) -> _Part:
-        parts = [_joined(b) for b in branches]
-        texts = "|".join(p.text for p in parts)
-        return _Part(
-            f"(?:{texts})",
-            min(p.least for p in parts),
-            _largest(p.most for p in parts),
-            _largest(p.behind for p in parts),
-            _largest(p.ahead for p in parts),
-            frozenset().union(*(p.holds for p in parts)),
-            sum(p.ways for p in parts),
-        )
-
-    def _at(self, where: Any) -> _Part:  # noqa: ANN401
-        if where is op.AT_BOUNDARY:
-            return _Part(r"\b", 0, 0, 1, 1)
-        if where in {op.AT_BEGINNING, op.AT_BEGINNING_STRING}:
-            return _Part("^", 0, 0, 1, 0)
-        if where in {op.AT_END, op.AT_END_STRING}:
-            return _Part("$", 0, 0, 0, 2)
-        return _Part("", 0, 0, 1, 1)
-
-    def _look(self, way: int, tree: Any, *, positive: bool) -> _Part:  # noqa: ANN401
-        """Say how far a lookaround sees. Hyperscan knows none; what it can use is kept apart."""
-        inner = _joined(self._parts(tree))
-        behind, ahead = inner.behind, inner.ahead
-        if way < 0:
-            behind = _sum(inner.most, behind)
-        else:
-            ahead = _sum(inner.most, ahead)
-        part = _Part("", 0, 0, behind, ahead, ways=inner.ways)
-        if positive:
-            return replace(part, lead=inner.text) if way < 0 else part
-        if len(tree) == 1 and tree[0][0] in {op.IN, op.LITERAL}:
-            items = tree[0][1] if tree[0][0] is op.IN else [tree[0]]
-            turned = items[1:] if items[0][0] is op.NEGATE else [(op.NEGATE, None), *items]
-            # A text's edge lets pass whatever the class, and there a line feed stands.
-            return replace(part, way=way, lets=self._members(turned) | {_NEWLINE})
-        return part
-
-
-def _outside(code: int) -> set[int]:
-    """Give the folds that a character outside ASCII may have."""
-    return {LETTERS.get(chr(code), 0)} - {0} or set(FOLDS)
-
-
-def _repeated(part: _Part, low: int, high: Any) -> _Part:  # noqa: ANN401
-    most = None if high is op.MAXREPEAT else int(high)
-    if most == 0 or not part.text:
-        return replace(part, text="", least=0, most=0) if part.most == 0 else _NOTHING
-    count = f"{{{low},{'' if most is None else most}}}" if low != most else f"{{{low}}}"
-    count = {"{0,1}": "?", "{0,}": "*", "{1,}": "+", "{1}": ""}.get(count, count)
-    text = part.text if _single(part.text) else f"(?:{part.text})"
-    longest = None if most is None or part.most is None else part.most * most
-    return _Part(
-        text + count,
-        part.least * low,
-        longest,
-        part.behind,
-        part.ahead,
-        part.holds,
-        math.inf if most is None else min(part.ways**most, _MANY) * (most - low + 1),
-        unit=text,
-        low=low,
-    )
-
-
-def _single(text: str) -> bool:
-    """Say whether a text is one atom, to which a count can be added."""
-    return (
-        len(text) == 1
-        or (text[0] == "[" and text.find("]") == len(text) - 1)
-        or (text[0] == "\\" and len(text) in {2, 4} and text[1:2] != "b")
-    )
-
-
-def _joined(parts: list[_Part]) -> _Part:
-    most: int | None = 0
-    for p in parts:
-        most = _sum(most, p.most)
-    return _Part(
-        "".join(p.text for p in parts),
-        sum(p.least for p in parts),
-        most,
-        _largest(p.behind for p in parts),
-        _largest(p.ahead for p in parts),
-        frozenset().union(*(p.holds for p in parts)),
-        math.prod(p.ways for p in parts),
-    )
-
-
-def _sum(one: int | None, other: int | None) -> int | None:
-    return None if one is None or other is None else one + other
-
-
-def _largest(values: Any) -> int | None:  # noqa: ANN401
-    found = list(values)
-    return None if None in found else max(found, default=0)
-
-
-def _written(members: frozenset[int], *, both: bool) -> str:
-    """Write a byte class; `both` where the whole expression ignores case."""
-    if both:
-        # The upper case comes by itself.
-        lowered = frozenset(m + 32 if 65 <= m <= 90 else m for m in members)
-        members = lowered
-    if len(members) == 1:
-        return _byte(next(iter(members)), in_class=False)
-    ordered = sorted(members)
-    ranges: list[list[int]] = []
-    for m in ordered:
-        if ranges and ranges[-1][1] == m - 1:
-            ranges[-1][1] = m
-        else:
-            ranges.append([m, m])
-    text = "".join(
-        _byte(a) if a == b else _byte(a) + ("" if b == a + 1 else "-") + _byte(b) for a, b in ranges
-    )
-    return f"[{text}]"
-
-
-def _byte(code: int, *, in_class: bool = True) -> str:
-    char = chr(code)
-    plain = char.isalnum() or char in ("_ " if in_class else "_ @#-:;,/=!%&'\"~`<>")
-    return char if plain and code < 128 else f"\\x{code:02x}"

@@ -1,0 +1,171 @@
+"""How spaCy splits texts of one language, stretch by stretch.
+
+spaCy splits at white space first, and each stretch between by itself, so a stretch is split once
+and remembered. Afterwards it looks, among the tokens, for those of special cases (emoticons, say)
+and makes them one again: also over white space, where then nothing is made one, but others that
+overlap are not either. `joins` says where that can happen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from threading import Lock
+from typing import Any, Final
+
+SPACES: Final = frozenset(c for c in map(chr, range(0x110000)) if c.isspace())
+_KEPT: Final = 100_000
+
+# When a token is a keyword: always, never, or only if it stands beside a colon in another token.
+ALWAYS, NEVER, BESIDE_COLON = range(3)
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token in its stretch: where it ends, its lower case, and when it is a keyword."""
+
+    end: int
+    lower: str
+    kind: int
+
+
+def blank(language: str) -> Any:  # noqa: ANN401
+    """Give spaCy's pipeline for a language without a model; a word's lemma is its lower case.
+
+    Where a language wants a tokenizer of its own that is not installed, or spaCy does not know it,
+    the one for any language stands in.
+    """
+    import spacy
+
+    try:
+        nlp = spacy.blank(language)
+    except ImportError:
+        nlp = spacy.blank("xx")
+    nlp.max_length = 1 << 30
+    return nlp
+
+
+def split(nlp: Any, text: str) -> Any:  # noqa: ANN401
+    """Give a text's tokens with lemmas, as every part of Presidio is to see them."""
+    document = nlp.make_doc(text)
+    for token in document:
+        # An empty lemma would match no context word.
+        token.lemma_ = token.lower_
+    return document
+
+
+class Tokens:
+    """Splits texts of one language, and remembers how stretches are split."""
+
+    def __init__(self, language: str) -> None:
+        """Make the tokenizer; a process needs one a language."""
+        self.language = language
+        self._counting: dict[str, bool] = {}
+        # spaCy's tokenizer is not made for several threads at a time.
+        self._lock = Lock()
+        self._fresh()
+
+    def _fresh(self) -> None:
+        """Forget all stretches, and with them the words that spaCy has stored for ever."""
+        from spacy.attrs import IS_PUNCT, IS_STOP
+
+        self.nlp = blank(self.language)
+        getters = self.nlp.vocab.lex_attr_getters
+        self._is_stop, self._is_punct = getters[IS_STOP], getters[IS_PUNCT]
+        # Nothing else is asked of a word, and working out the rest is most of the work.
+        self.nlp.vocab.lex_attr_getters = {}
+        self._stretches: dict[str, list[Token]] = {}
+        self.sure: set[str] = set()
+
+    @cached_property
+    def by_stretch(self) -> bool:
+        """Say whether the tokenizer splits at white space first."""
+        from spacy.tokenizer import Tokenizer
+
+        tokenizer = self.nlp.tokenizer
+        return type(tokenizer) is Tokenizer and not any(
+            set(rule) & SPACES for rule in tokenizer.rules or () if not rule.isspace()
+        )
+
+    @cached_property
+    def _pairs(self) -> frozenset[tuple[str, str]]:
+        """Give the neighbouring tokens that special cases of several tokens consist of."""
+        found: set[tuple[str, str]] = set()
+        for rule in self.nlp.tokenizer.rules or ():
+            tokens = self._plain(rule)
+            found.update(pairwise(tokens))
+        return frozenset(found)
+
+    @cached_property
+    def _unspecial(self) -> Any:  # noqa: ANN401
+        from spacy.tokenizer import Tokenizer
+
+        own = self.nlp.tokenizer
+        return Tokenizer(
+            self.nlp.vocab,
+            prefix_search=own.prefix_search,
+            suffix_search=own.suffix_search,
+            infix_finditer=own.infix_finditer,
+            token_match=own.token_match,
+            url_match=own.url_match,
+        )
+
+    @cached_property
+    def edges(self) -> frozenset[str]:
+        """Give what stands on both sides of where such tokens meet."""
+        return frozenset(one[-1] + other[0] for one, other in self._pairs)
+
+    def joins(self, one: str, other: str) -> bool:
+        """Say whether special cases could span the one space between two stretches.
+
+        They are looked for among the tokens as they are before special cases are made one again.
+        """
+        if one[-1] + other[0] not in self.edges:
+            return False
+        return (self._plain(one)[-1], self._plain(other)[0]) in self._pairs
+
+    def _plain(self, stretch: str) -> list[str]:
+        """Split a stretch without special cases."""
+        return [t.text for t in self._unspecial(stretch)]
+
+    def tokens(self, stretch: str) -> list[Token]:
+        """Split one stretch."""
+        known = self._stretches.get(stretch)
+        if known is None:
+            with self._lock:
+                known = self._tokens(stretch)
+            if len(self._stretches) >= _KEPT:
+                self._fresh()
+            self._stretches[stretch] = known
+            alone = len(known) == 1 and known[0].kind == ALWAYS and self.by_stretch
+            if alone and not stretch.isspace() and stretch not in self.nlp.tokenizer.rules:
+                self.sure.add(stretch)
+        return known
+
+    def whole(self, text: str) -> list[Token]:
+        """Split a whole text, nothing remembered."""
+        with self._lock:
+            return self._tokens(text)
+
+    def _tokens(self, stretch: str) -> list[Token]:
+        return [
+            Token(t.idx + len(t.text), t.text.lower(), self._kind(t.text.lower()))
+            for t in self.nlp.make_doc(stretch)
+        ]
+
+    def _kind(self, lower: str) -> int:
+        if ":" in lower:
+            return NEVER
+        return ALWAYS if self.counts(lower) else BESIDE_COLON
+
+    def counts(self, lower: str) -> bool:
+        """Say whether a lemma is a keyword by itself."""
+        known = self._counting.get(lower)
+        if known is None:
+            if len(self._counting) >= _KEPT:
+                self._counting.clear()
+            # What lexemes are made with; making one for every word would keep them all.
+            known = not (self._is_stop(lower) or self._is_punct(lower) or lower == "be")
+            self._counting[lower] = known
+        return known
