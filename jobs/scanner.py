@@ -41,7 +41,15 @@ class PiiScanner(Scanner):
     ) -> None:
         """Choose what is looked for. Raises ValueError, which says what to write instead."""
         read = [_recognizers(r) if isinstance(r, (str, Path)) else r for r in recognizers]
-        super().__init__(entities, threshold, languages, profile, nlp, read, cache=CompiledCache())
+        super().__init__(
+            entities,
+            threshold,
+            languages,
+            profile,
+            nlp=nlp,
+            recognizers=read,
+            cache=CompiledCache(),
+        )
 
 
 def _recognizers(path: str | Path) -> Any:  # noqa: ANN401 - what YAML holds
