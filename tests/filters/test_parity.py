@@ -3,6 +3,7 @@
 Rows that differ are told by number, entity and offsets; their text stays out of every message.
 """
 
+import logging
 import os
 import subprocess
 import sys
@@ -44,17 +45,18 @@ def found(rows: list) -> set[str]:
 
 
 def test_default_entities(english, english_values):
-    rows = adversarial.rows(2, 1_200, english_values)
+    rows = adversarial.rows(2, 600, english_values)
     assert english.differences(rows) == []
     # Rows in which nothing is found would agree too.
-    assert sum(bool(row) for row in english.expected(rows)) > 200
+    assert sum(bool(row) for row in english.expected(rows)) > 100
 
 
-@pytest.mark.parametrize("edge", adversarial.EDGES, ids=ascii)
-def test_whatever_stands_beside_a_value(english, edge):
+@pytest.mark.parametrize("each", [7, pytest.param(1, marks=pytest.mark.slow)], ids=["some", "all"])
+def test_whatever_stands_beside_a_value(english, each):
     texts = [
         text
-        for value in adversarial.EXAMPLES
+        for number, edge in enumerate(adversarial.EDGES)
+        for value in adversarial.EXAMPLES[number % each :: each]
         for text in (edge + value + edge, value + edge, edge + value)
     ]
     assert english.differences(texts) == []
@@ -69,7 +71,7 @@ def test_digits_of_every_script(english, zero):
 
 def test_values_written_otherwise(english, english_values):
     """Digits of other scripts, other white space, other dashes, letters that fold into ASCII."""
-    texts = adversarial.rewritten(english_values[::3])
+    texts = adversarial.rewritten(english_values[::8])
     assert english.differences(texts) == []
 
 
@@ -97,12 +99,12 @@ def test_nulls_and_empty_rows(english):
 
 
 def test_a_long_row(english, english_values):
-    row = adversarial.long_row(3, 60_000, english_values)
+    row = adversarial.long_row(3, 30_000, english_values)
     assert english.differences(["before", row, "jane@example.com"]) == []
 
 
 def test_any_batch_gives_the_same_findings(english, english_values):
-    rows = adversarial.rows(4, 400, english_values)
+    rows = adversarial.rows(4, 200, english_values)
     at_once = ours(english.scanner, rows)
     order = adversarial.dice(5).sample(range(len(rows)), len(rows))
     shuffled = ours(english.scanner, [rows[i] for i in order])
@@ -124,24 +126,30 @@ def test_slices_of_arrow_arrays(english, english_values):
     assert whole.score[inside].tolist() == part.score.tolist()
 
 
-@pytest.mark.parametrize("threshold", [0.0, 0.01, 0.4, 0.5, 0.85, 1.0])
+@pytest.mark.parametrize("threshold", [0.0, 0.05, 0.5, 0.85, 1.0])
 def test_thresholds(english_values, threshold):
-    rows = adversarial.rows(7, 120, english_values)
+    rows = adversarial.rows(7, 60, english_values)
     assert defaults(threshold=threshold).differences(rows) == []
 
 
 def test_every_english_recogniser_at_once(english_values):
     pair = everything("en")
-    rows = [*adversarial.plain(english_values), *adversarial.rewritten(english_values[::4])]
+    rows = [*adversarial.plain(english_values[::2]), *adversarial.rewritten(english_values[::16])]
     expected = pair.expected(rows)
     assert found(expected) == set(pair.scanner.entities), "the rows leave out an entity"
     assert pair.differences(rows) == []
 
 
-@pytest.mark.parametrize("country", ENGLISH_COUNTRIES)
+@pytest.mark.parametrize(
+    "country",
+    [
+        name if name in {"in", "us"} else pytest.param(name, marks=pytest.mark.slow)
+        for name in ENGLISH_COUNTRIES
+    ],
+)
 def test_country_by_country(country, english_values):
     pair = everything("en", country)
-    rows = [*adversarial.plain(english_values)[::3], *adversarial.rows(9, 60, english_values)]
+    rows = [*adversarial.plain(english_values)[::5], *adversarial.rows(9, 60, english_values)]
     assert pair.differences(rows) == []
 
 
@@ -152,7 +160,7 @@ def test_countries_are_complete():
 @pytest.mark.parametrize(
     "language",
     [
-        name if name in {"de", "es"} else pytest.param(name, marks=pytest.mark.slow)
+        name if name == "de" else pytest.param(name, marks=pytest.mark.slow)
         for name in languages()
         if name != "en"
     ],
@@ -163,13 +171,13 @@ def test_every_recogniser_of_a_language(language):
     plain = adversarial.plain(drawn)
     expected = pair.expected(plain)
     assert found(expected) == set(pair.scanner.entities), "the rows leave out an entity"
-    rows = [*plain, *adversarial.rewritten(drawn[::3]), *adversarial.rows(11, 100, drawn)]
+    rows = [*plain, *adversarial.rewritten(drawn[::9]), *adversarial.rows(11, 60, drawn)]
     assert pair.differences(rows) == []
 
 
 def test_two_languages_at_once(english_values):
     pair = defaults("en", "es")
-    rows = adversarial.rows(12, 200, [*english_values, *adversarial.of_patterns("es")])
+    rows = adversarial.rows(12, 80, [*english_values, *adversarial.of_patterns("es")])
     assert pair.differences(rows) == []
 
 
@@ -208,6 +216,14 @@ def test_real_text(english, characters):
         if some:
             different[name] = some
     assert different == {}
+
+
+def test_nothing_is_logged(english, english_values, caplog):
+    """Presidio logs a text whose IBAN it cannot check, and more where debugging is on."""
+    caplog.set_level(logging.DEBUG)
+    texts = ["HQ38KF73O\u0131P4 IBAN", *adversarial.rewritten(english_values[::40])]
+    ours(english.scanner, texts)
+    assert [record.name for record in caplog.records] == []
 
 
 def test_scanning_opens_no_connection():
