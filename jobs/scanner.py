@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ..connectors.compiled import CompiledCache
+from ..connectors.compiled import cached
 from ..filters.scanner import Scanner
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class PiiScanner(Scanner):
             profile,
             nlp=nlp,
             recognizers=read,
-            cache=CompiledCache(),
+            cache=cached,
         )
 
 
