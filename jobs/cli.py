@@ -13,6 +13,7 @@ import typer
 
 from ..filters.errors import CorpusgateError, JobError, PolicyError
 from .pii_cli import pii_app
+from .sql_cli import sql
 
 DONE, FAILED, USAGE, INCOMPLETE = 0, 1, 2, 3
 INTERRUPTED: Final = 130
@@ -33,6 +34,7 @@ app = typer.Typer(
 policy_app = typer.Typer(no_args_is_help=True, help="Look at policies and check them.")
 app.add_typer(policy_app, name="policy")
 app.add_typer(pii_app, name="pii")
+app.command(epilog="Example: corpusgate sql --query losses --job job.yaml")(sql)
 
 JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="The job file (YAML).")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]

@@ -30,7 +30,7 @@ from ..filters.policy import BoundPolicy, Policy
 from ..filters.registers import FIELDS, REGISTERS, RegisterSet
 from ..filters.schema import DERIVED, PROVENANCE, Type
 from ..filters.sql_decide import DECISION, PURGE, Corpus, Question, decision_sql
-from ..filters.sql_mapping import ZONED, id_kind, micros, quoted
+from ..filters.sql_mapping import ZONED, id_kind, literal, micros, quoted
 from ..filters.sql_provenance import SQL_TYPES, UNREADABLE, instant, text
 from .corpus_sql import CorpusFiles, corpus_files, nothing_to_read, paths
 from .describe_plan import settled_as_of
@@ -54,13 +54,18 @@ DUE: Final = "record_id, purge_reason AS reason, purge_deadline AS deadline, sha
 
 @dataclass(frozen=True)
 class Session:
-    """A prepared connection, and what it was prepared with."""
+    """A prepared connection, and what it was prepared with.
+
+    `allowed` says whether queries may use a folder besides, `finished` whether a run's output is
+    there; `sayings` are the messages of our own that an error may quote.
+    """
 
     database: duckdb.DuckDBPyConnection
     policy: BoundPolicy
     as_of_from: str
     files: CorpusFiles
     finished: bool
+    allowed: bool = False
 
     @property
     def warnings(self) -> Iterator[str]:
@@ -99,8 +104,9 @@ def open_session(job: Job | str | Path, *, allow: Sequence[str | Path] = ()) -> 
     for name, listed in run.items():
         database.execute(f"CREATE VIEW {name} AS {_run_sql(name, listed)}")
     readable = [*paths(files), *(str(path) for listed in run.values() for path in listed)]
+    database.execute(f"SET VARIABLE as_of = {literal(as_of)}")
     _lock(database, readable, [Path(folder).resolve() for folder in allow])
-    return Session(database, policy, origin, files, bool(run))
+    return Session(database, policy, origin, files, bool(run), bool(allow))
 
 
 def register(

@@ -1,0 +1,200 @@
+"""`corpusgate sql`: what it prints, what it refuses, and what its errors never say."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from corpusgate.jobs.queries import QUERIES
+from runs.world import CANARY, KINDS, SCHEMA
+
+if TYPE_CHECKING:
+    from runs.workshop import Workshop
+
+COUNT = "SELECT reason, count(*) AS n FROM decisions GROUP BY reason ORDER BY reason"
+REASONS = sorted(kind.reason for kind in KINDS)
+
+
+@pytest.fixture
+def asked(workshop: Workshop, capsys: pytest.CaptureFixture[str]):
+    """Ask the small world, and give what the command came to."""
+    workshop.shard("a.parquet")
+
+    def ask(*arguments: str | Path, job: Path | None = None):
+        return workshop.command(capsys, "sql", "--job", job or workshop.job(), *arguments)
+
+    return ask
+
+
+def test_a_table_has_every_reason(asked):
+    done = asked(COUNT)
+    assert done.returncode == 0
+    for reason in REASONS:
+        assert reason in done.stdout
+
+
+def test_csv_and_json_say_the_same(asked):
+    rows = list(csv.DictReader(io.StringIO(asked(COUNT, "--csv").stdout)))
+    objects = json.loads(asked(COUNT, "--json").stdout)
+    assert [row["reason"] for row in rows] == [item["reason"] for item in objects] == REASONS
+    assert [int(row["n"]) for row in rows] == [item["n"] for item in objects]
+
+
+def test_values_of_every_type_are_spelled(asked):
+    query = """
+        SELECT NULL AS a, 1.50::DECIMAL(4, 2) AS b, DATE '2023-03-01' AS c, [1, NULL] AS d,
+            TIMESTAMPTZ '2023-03-01 00:00:00+01' AS e, {'x': 'y'} AS f, TRUE AS g, 'a"b' AS h,
+            TIMESTAMP_NS '2023-03-01 00:00:00.000000001' AS i, INTERVAL '1 day' AS j, 'x'::BLOB AS k
+    """
+    [row] = json.loads(asked(query, "--json").stdout)
+    assert row | {"j": None} == {
+        "a": None, "b": 1.5, "c": "2023-03-01", "d": [1, None], "e": "2023-02-28T23:00:00Z",
+        "f": {"x": "y"}, "g": True, "h": 'a"b', "i": "2023-03-01T00:00:00", "j": None, "k": "78",
+    }  # fmt: skip
+    [line] = csv.DictReader(io.StringIO(asked(query, "--csv").stdout))
+    assert (line["a"], line["d"], line["g"], line["h"]) == ("", "[1, null]", "true", 'a"b')
+    assert asked(query).returncode == 0
+
+
+def test_rows_go_to_a_parquet_file(asked, tmp_path):
+    target = tmp_path / "x.parquet"
+    done = asked("SELECT * FROM decisions", "--output", target)
+    assert done.returncode == 0
+    assert pl.read_parquet(target).height == len(KINDS)
+    assert target.stat().st_mode & 0o077 == 0
+    again = asked("SELECT 1", "--output", target)
+    assert again.returncode == 2
+    assert "exists already" in again.stderr
+
+
+def test_a_query_comes_from_a_file(asked, tmp_path):
+    (tmp_path / "q.sql").write_text(f"CREATE VIEW v AS {COUNT}; SELECT * FROM v;")
+    assert "public" in asked("-f", tmp_path / "q.sql").stdout
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_named_queries_answer(asked, name):
+    done = asked("--query", name)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) > 1
+
+
+def test_a_chart_is_drawn(asked):
+    done = asked(COUNT, "--plot")
+    assert done.returncode == 0
+    assert "█" in done.stdout
+    assert asked("SELECT 'a'", "--plot").returncode == 2
+
+
+REFUSED = [
+    ("selec 1", "syntax error", "line 1"),
+    ("SELECT org FROM decisions", "no column `org`", ""),
+    ("SELECT * FROM decision", "no relation `decision`", "decisions"),
+    ("SELECT nofun(1)", "nofun", ""),
+    ("SELECT lang::INT FROM corpus", "cannot be cast", "TRY_CAST"),
+    ("SELECT notes::DATE FROM corpus", "cannot be cast", "TRY_CAST"),
+    ("SELECT error(text) FROM corpus", "refused a value", ""),
+    ("SELECT * FROM read_text('/etc/hostname')", "only what the job names", "--allow"),
+    ("FROM read_csv('https://example.org/a.csv')", "only what the job names", ""),
+    ("COPY corpus TO 'x.parquet'", "writes no files", "--allow"),
+    ("EXPLAIN ANALYZE COPY corpus TO 'x.parquet'", "writes no files", "--allow"),
+    ("EXPLAIN (ANALYZE) COPY corpus TO 'x.parquet'", "writes no files", "--allow"),
+    ("COPY (PIVOT decisions ON reason) TO 'x.parquet'", "writes no files", "--allow"),
+    ("ATTACH 'x.db'", "not for this session", ""),
+    ("INSTALL httpfs", "not for this session", ""),
+    ("SET memory_limit='1GB'", "not for this session", ""),
+    ("CREATE SECRET (TYPE s3)", "not for this session", ""),
+    ("EXPORT DATABASE 'x'", "not for this session", ""),
+    ("PREPARE p AS COPY corpus TO 'x.parquet'", "not for this session", ""),
+    ("SELECT * FROM released", "after a finished run", "corpusgate run"),
+    ("", "empty", ""),
+    (";", "empty", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("query", "what", "fix"), REFUSED)
+def test_what_is_refused_takes_one_clear_line(asked, query, what, fix):
+    done = asked(query)
+    assert done.returncode == 2, done.stdout
+    [line] = done.stderr.splitlines()
+    assert what in line
+    assert fix in line
+    assert CANARY not in done.stderr + done.stdout
+
+
+def test_an_error_halfway_names_no_value(asked):
+    """The first batch is read before the error comes, through Arrow."""
+    query = """
+        SELECT CASE WHEN i > 350000 THEN one.text::INT END
+        FROM range(400000) AS r(i), (FROM corpus LIMIT 1) AS one
+    """
+    done = asked(query, "--csv")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "corpusgate: query: a value cannot be cast as the query wants. Use TRY_CAST"
+    ]
+
+
+def test_a_missing_job_is_said(workshop, capsys):
+    done = workshop.command(capsys, "sql", "SELECT 1")
+    assert done.returncode == 2
+    assert "--job" in done.stderr
+    gone = workshop.command(capsys, "sql", "SELECT 1", "--job", "gone.yaml")
+    assert gone.returncode == 2
+    half = workshop.folder / "half.yaml"
+    half.write_text("policy: openai-api-data\npurpose: pretraining\noutput: {path: out}\n")
+    keys = workshop.command(capsys, "sql", "SELECT 1", "--job", half)
+    assert "input: this key is missing" in keys.stderr
+
+
+def test_allow_opens_a_folder_and_no_other(asked, tmp_path):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "a.csv").write_text("x\n1\n")
+    assert asked(f"SELECT * FROM '{shared}/a.csv'").returncode == 2
+    assert asked(f"SELECT * FROM '{shared}/a.csv'", "--allow", shared).returncode == 0
+    done = asked(f"COPY (SELECT 1) TO '{shared}/b.csv'", "--allow", shared)
+    assert done.returncode == 0, done.stderr
+    assert (shared / "b.csv").exists()
+    assert asked(f"COPY (SELECT 1) TO '{tmp_path}/c.csv'", "--allow", shared).returncode == 2
+
+
+def test_what_no_shard_can_say_is_a_warning(asked, workshop):
+    workshop.write("b.parquet", b"no parquet")
+    done = asked(COUNT)
+    assert done.returncode == 0
+    assert "warning: b.parquet is left out" in done.stderr
+
+
+TEXTS = ("id", "text", "messages", "lang", "score")
+SHAPES = {
+    "no rows": pa.Table.from_pylist([], SCHEMA),
+    "one row of nothing": pa.Table.from_pylist([{}], SCHEMA),
+    "untyped columns": pa.table(
+        {f.name: pa.nulls(2, f.type if f.name in TEXTS else pa.null()) for f in SCHEMA}
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("folder", ["plain", 'it\'s; a "b" [v1] *'])
+def test_empty_corpora_and_odd_paths_work(workshop: Workshop, capsys, name, folder):
+    place = workshop.folder / folder
+    place.mkdir()
+    pq.write_table(SHAPES[name], place / "a'b;.parquet")
+    if name == "untyped columns":
+        pq.write_table(SHAPES["no rows"], place / "typed.parquet")
+    job = workshop.job({"input": {"path": [folder]}})
+    for relation in ("decisions", "corpus", "eligible", "excluded", "due", "states"):
+        done = workshop.command(capsys, "sql", "--job", job, f"SELECT * FROM {relation}", "--json")
+        assert done.returncode == 0, done.stderr
+        rows = json.loads(done.stdout)
+        kept = relation in ("decisions", "corpus", "excluded", "states")
+        assert len(rows) == (SHAPES[name].num_rows if kept else 0)
