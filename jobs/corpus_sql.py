@@ -116,15 +116,18 @@ def corpus_files(job: Job, database: duckdb.DuckDBPyConnection) -> CorpusFiles:
     for item in list_inputs(job.input.path, job.base):
         try:
             if is_jsonl(item.name):
-                shards.append(Shard(item, _jsonl_types(item)))
+                types = _jsonl_types(item)
+                _no_clash([*dict(types), *partitions(item.name)], item.name)
+                shards.append(_checked(job, Shard(item, types)))
                 continue
             filesystem, path = resolve(item.path, job.base)
             with ParquetShard(filesystem, path, item.name) as shard:
                 check_shard(settings, shard.schema, item.name)
+                _no_clash([*shard.schema.names, *partitions(item.name)], item.name)
                 if shard.schema not in known:
                     known[shard.schema] = _parquet_types(database, item)
                 cuts = _cuts(shard, job.input.max_unit_bytes)
-                shards.append(Shard(item, known[shard.schema], cuts))
+                shards.append(_checked(job, Shard(item, known[shard.schema], cuts)))
         except UnitError as error:
             unreadable[item.name] = error.what
         except SchemaError as error:
@@ -132,9 +135,7 @@ def corpus_files(job: Job, database: duckdb.DuckDBPyConnection) -> CorpusFiles:
             unreadable[item.name] = f"{error.where}: {error.what}"
     if first is not None and not shards:
         raise JobError(job.source, (Fault(first.where, first.what, first.fix),))
-    files = CorpusFiles(job, tuple(shards), unreadable)
-    _no_clash(files)
-    return files
+    return CorpusFiles(job, tuple(shards), unreadable)
 
 
 def nothing_to_read() -> str:
@@ -147,23 +148,27 @@ def nothing_to_read() -> str:
     return f"(SELECT {names}, {rest} WHERE FALSE)"
 
 
-def _no_clash(files: CorpusFiles) -> None:
+def _checked(job: Job, shard: Shard) -> Shard:
+    """Raise SchemaError unless a shard has what the job maps, in types that can be mapped."""
+    types = {**dict(shard.types), **dict.fromkeys(_keys(shard), "VARCHAR")}
+    mapped(job.input.sources(), types, "input.columns")
+    return shard
+
+
+def _no_clash(names: Sequence[str], shard: str) -> None:
     """Refuse names that DuckDB cannot tell apart, or has a meaning of its own for."""
-    for group in files.groups:
-        names = [*dict(group[0].types), *_keys(group[0])]
-        lower = [name.lower() for name in names]
-        for name in names:
-            if lower.count(name.lower()) > 1 or name.lower() == _ROW:
-                what = f"SQL cannot tell the column `{name}` from another"
-                raise SchemaError(group[0].file.name, what, "rename it")
+    lower = [name.lower() for name in names]
+    for name in names:
+        if lower.count(name.lower()) > 1 or name.lower() == _ROW:
+            what = f"SQL cannot tell the column `{name}` from another"
+            raise SchemaError(shard, what, "rename it, or use `corpusgate run`")
 
 
 def _parquet_types(
     database: duckdb.DuckDBPyConnection, item: InputFile
 ) -> tuple[tuple[str, str], ...]:
-    query = (
-        f"SELECT column_name, column_type FROM (DESCRIBE FROM read_parquet([{text(item.path)}]))"
-    )
+    scan = f"read_parquet([{text(item.path)}], hive_partitioning=false)"
+    query = f"SELECT column_name, column_type FROM (DESCRIBE FROM {scan})"
     try:
         rows = database.execute(query).fetchall()
     except duckdb.Error:

@@ -1,0 +1,347 @@
+"""A session decides what a run decides, whatever the corpus's files are like."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+import pytest
+from corpusgate import JobError, RegisterError, Registers, decide, load_policy
+from corpusgate.jobs.emission import emit
+from corpusgate.jobs.session import connect, open_session, register
+from polars.testing import assert_frame_equal
+from runs.world import AS_OF, KINDS, NEW, OLD, REGISTERS, SCHEMA, rows, table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runs.workshop import Workshop
+
+JUDGED = ["shard", "row", "record_id", "eligible", "reason", "reasons"]
+DAY = 86_400_000_000
+
+
+def micros(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp() * 1_000_000)
+
+
+def retyped(name: str, convert: Any, dtype: pa.DataType, column: str = "created_at") -> pa.Table:
+    """The small world with its times, or ids, in another form."""
+    given = table(name)
+    values = pa.array([convert(value) for value in given[column].to_pylist()], dtype)
+    return given.set_column(given.schema.get_field_index(column), column, values)
+
+
+def in_session(job: Path, *columns: str) -> pl.DataFrame:
+    session = open_session(job)
+    assert list(session.warnings) == []
+    names = ", ".join(columns or JUDGED)
+    found = session.database.sql(f"SELECT {names} FROM decisions ORDER BY shard, row, record_id")
+    return pl.DataFrame(found.to_arrow_table())
+
+
+def by_macros(job: Path, folder: Path) -> pl.DataFrame:
+    """Ask a DuckDB that never saw a job; it names files in full."""
+    target = folder / "gate.sql"
+    emit(job, target)
+    with duckdb.connect() as database:
+        database.execute(target.read_text())
+        query = f"SELECT * FROM decisions('{folder}/corpus/**/*.*')"
+        found = pl.DataFrame(database.sql(query).to_arrow_table())
+    shard = pl.col("shard").str.strip_prefix(f"{folder}/corpus/")
+    return found.with_columns(shard).sort("shard", "row", "record_id")
+
+
+def agrees(workshop: Workshop, changes: dict[str, Any] | None = None, *, emitted: bool = True):
+    """The run, the session and the macros decide the same; give what they decided."""
+    workshop.run(changes)
+    job = workshop.job(changes)
+    run = workshop.decisions().sort("shard", "row", "record_id").select(JUDGED)
+    found = in_session(job)
+    if found["row"].null_count():  # JSON lines have no rows in DuckDB
+        order = ["shard", "record_id"]
+        run, found = run.drop("row").sort(order), found.drop("row").sort(order)
+    assert_frame_equal(found, run)
+    if emitted:
+        macros = by_macros(job, workshop.folder).select(run.columns)
+        assert_frame_equal(macros.sort(run.columns[:-1]), run.sort(run.columns[:-1]))
+    return run
+
+
+def test_parquet_agrees(workshop: Workshop):
+    workshop.shard("a.parquet", repeat=2)
+    workshop.shard("b/c.parquet")
+    assert set(agrees(workshop)["reason"]) == {kind.reason for kind in KINDS}
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson.gz"])
+def test_json_lines_agree(workshop: Workshop, name):
+    blank = dict.fromkeys(SCHEMA.names)
+    lines = [json.dumps(blank | row, default=datetime.isoformat) for row in rows(name)]
+    content = "\n".join(lines).encode()
+    workshop.write(name, gzip.compress(content) if name.endswith(".gz") else content)
+    agrees(workshop)
+
+
+def test_partitions_agree(workshop: Workshop):
+    content = table("x").drop_columns(["org"])
+    workshop.write("o%20rg=acme/owner=acme/x.parquet", content)
+    workshop.write("o%20rg=b/owner=__HIVE_DEFAULT_PARTITION__/x.parquet", content)
+    agrees(workshop, {"input": {"columns": {"org_id": "owner", "region": "o rg"}}})
+
+
+def test_parts_of_a_file_are_decided_apart(workshop: Workshop):
+    """An id that stands in two units of a file stands twice in neither."""
+    twice = pa.concat_tables([table("x"), table("x")])
+    workshop.write("x.parquet", twice, row_group_size=len(KINDS))
+    apart = agrees(workshop, {"input": {"max_unit_bytes": 1}}, emitted=False)
+    assert "input:duplicate-record_id" not in set(apart["reasons"].explode())
+    together = agrees(workshop)
+    assert "input:duplicate-record_id" in set(together["reasons"].explode())
+
+
+def test_ids_may_have_to_differ_in_the_whole_run(workshop: Workshop):
+    workshop.write("x.parquet", table("x"))
+    workshop.write("y.parquet", table("x", ["web"]))
+    found = agrees(workshop, {"input": {"unique": "run"}})
+    assert found["reasons"].list.contains("input:duplicate-record_id").sum() == 2
+
+
+TIMES = {
+    "seconds": (lambda t: t and micros(t) // 1_000_000, pa.int64(), {"unit": "s"}),
+    "float milliseconds": (lambda t: t and micros(t) / 1e3, pa.float64(), {"unit": "ms"}),
+    "nanoseconds": (lambda t: t and micros(t) * 1000, pa.int64(), {"unit": "ns"}),
+    "zoned nanoseconds": (
+        lambda t: t and micros(t) * 1000,
+        pa.timestamp("ns", "UTC"),
+        {},
+    ),
+    "a clock in New York": (
+        lambda t: t and micros(t),
+        pa.timestamp("us"),
+        {"timezone": "America/New_York"},
+    ),
+    "dates": (lambda t: t and micros(t) // DAY, pa.date32(), {"timezone": "Asia/Tokyo"}),
+    "texts": (lambda t: t and t.isoformat(), pa.string(), {}),
+    "texts without a zone": (
+        lambda t: t and t.replace(tzinfo=None).isoformat(" "),
+        pa.string(),
+        {"timezone": "Europe/Lisbon"},
+    ),
+    "texts that are none": (
+        lambda t: t and (t.isoformat() if t == OLD else "soon"),
+        pa.string(),
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("form", TIMES)
+def test_times_of_every_form_agree(workshop: Workshop, form):
+    convert, dtype, how = TIMES[form]
+    workshop.write("x.parquet", retyped("x", convert, dtype))
+    agrees(workshop, {"input": {"columns": {"submitted_at": {"column": "created_at", **how}}}})
+
+
+def test_files_of_different_types_agree(workshop: Workshop):
+    workshop.write("x.parquet", table("x"))
+    workshop.write(
+        "y.parquet", retyped("y", lambda t: t and micros(t) * 1000, pa.timestamp("ns", "UTC"))
+    )
+    workshop.write("z.parquet", table("z").append_column("more", pa.nulls(len(KINDS))))
+    agrees(workshop, emitted=False)
+
+
+def test_constants_and_expressions_agree(workshop: Workshop):
+    workshop.shard("x.parquet")
+    surface = (
+        "CASE WHEN source = 'consumer' AND \"user\" IS NOT NULL THEN 'consumer'"
+        " WHEN source IN ('api') AND created_at < TIMESTAMPTZ '2023-01-01T00:00:00Z' THEN 'api'"
+        " WHEN score > 3 THEN 'public_web' ELSE 'odd' END"
+    )
+    columns = {
+        "surface": {"sql": surface},
+        "region": {"constant": "it's"},
+        "license_ends_at": {"constant": "perpetual"},
+    }
+    agrees(workshop, {"input": {"columns": columns}})
+
+
+def test_ids_may_be_numbers(workshop: Workshop):
+    numbers = {"acme": 1, "beta": 2}
+    workshop.write("x.parquet", retyped("x", numbers.get, pa.int32(), "org"))
+    workshop.register(
+        consent=[e | {"subject_id": 1} for e in REGISTERS["consent"] if e["subject_kind"] == "org"],
+        accounts=[e | {"org_id": numbers[e["org_id"]]} for e in REGISTERS["accounts"]],
+        deletions=[
+            {"subject_kind": "org", "subject_id": 2, "requested_at": NEW, "recorded_at": NEW}
+        ],
+    )
+    agrees(workshop)
+    workshop.register()
+    with pytest.raises(RegisterError, match="strings"):
+        connect(workshop.job())
+
+
+def test_registers_of_every_form_agree(workshop: Workshop):
+    """CSV, JSON lines and renamed columns are read by the macros; a folder is copied."""
+    workshop.shard("x.parquet")
+    place = workshop.folder / "registers"
+    consent = pl.DataFrame(
+        [
+            e | {"effective_at": e["effective_at"].isoformat(), "recorded_at": None,
+                 "purposes": '["pretraining"]' if n else ""}
+            for n, e in enumerate(REGISTERS["consent"])
+        ],
+        schema_overrides={"recorded_at": pl.String},
+    ).rename({"subject_id": "who"})  # fmt: skip
+    consent.write_csv(place / "consent.csv")
+    lines = [json.dumps(e, default=lambda t: t.isoformat()) for e in REGISTERS["accounts"]]
+    (place / "accounts.jsonl").write_text("\n".join(lines))
+    (place / "deletions").mkdir()
+    pl.read_parquet(place / "deletions.parquet").write_parquet(place / "deletions/a.parquet")
+    changes = {
+        "registers": {
+            "consent": {"path": "registers/consent.csv", "columns": {"subject_id": "who"}},
+            "accounts": "registers/accounts.jsonl",
+            "deletions": "registers/deletions",
+        }
+    }
+    agrees(workshop, changes)
+    head = (workshop.folder / "gate.sql").read_text()
+    assert "read_csv" in head
+    assert "read_json" in head
+    assert [p.name for p in (workshop.folder / "gate.registers").iterdir()] == ["deletions.parquet"]
+
+
+BROKEN = {
+    "a choice nobody knows": ("choice", "maybe"),
+    "no subject": ("subject_id", ""),
+    "a time that is none": ("effective_at", "soon"),
+    "a surface nobody knows": ("surfaces", '["mars"]'),
+    "a list that is none": ("surfaces", "api"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_macros_stop_at_a_register_that_has_broken_since(workshop: Workshop, name):
+    workshop.shard("x.parquet")
+    place = workshop.folder / "registers" / "consent.csv"
+    good = {"subject_kind": "org", "subject_id": "acme", "choice": "opt_in",
+            "effective_at": OLD.isoformat(), "surfaces": '["api"]'}  # fmt: skip
+    pl.DataFrame([good]).write_csv(place)
+    job = workshop.job({"registers": {"consent": "registers/consent.csv"}})
+    assert by_macros(job, workshop.folder).height == len(KINDS)
+    column, value = BROKEN[name]
+    pl.DataFrame([good, good | {column: value}]).write_csv(place)
+    with duckdb.connect() as database:
+        database.execute((workshop.folder / "gate.sql").read_text())
+        query = f"SELECT count(reason) FROM decisions('{workshop.folder}/corpus/x.parquet')"
+        with pytest.raises(duckdb.Error, match=r"registers\.consent: a row of"):
+            database.sql(query).fetchall()
+
+
+def test_macros_stop_at_a_register_that_is_empty_since(workshop: Workshop):
+    workshop.shard("x.parquet")
+    job = workshop.job()
+    emit(job, workshop.folder / "gate.sql")
+    deletions = workshop.folder / "registers" / "deletions.parquet"
+    pl.read_parquet(deletions).clear().write_parquet(deletions)
+    with duckdb.connect() as database:
+        database.execute((workshop.folder / "gate.sql").read_text())
+        query = f"SELECT count(reason) FROM decisions('{workshop.folder}/corpus/x.parquet')"
+        with pytest.raises(duckdb.Error, match="it is empty"):
+            database.sql(query).fetchall()
+
+
+def test_macros_stop_at_columns_of_other_types(workshop: Workshop):
+    workshop.shard("x.parquet")
+    emit(workshop.job(), workshop.folder / "gate.sql")
+    workshop.write("y.parquet", retyped("y", lambda t: t and micros(t), pa.timestamp("us")))
+    with duckdb.connect() as database:
+        database.execute((workshop.folder / "gate.sql").read_text())
+        query = f"SELECT count(reason) FROM decisions('{workshop.folder}/corpus/y.parquet')"
+        with pytest.raises(duckdb.Error, match="`submitted_at` have other types"):
+            database.sql(query).fetchall()
+
+
+def test_names_that_sql_cannot_tell_apart_are_refused(workshop: Workshop):
+    workshop.write("x.parquet", table("x").append_column("ID", pa.nulls(len(KINDS))))
+    with pytest.raises(JobError, match="cannot tell the column"):
+        connect(workshop.job())
+
+
+def test_a_connection_reads_what_the_job_names_and_no_more(workshop: Workshop):
+    workshop.shard("x.parquet")
+    database = connect(workshop.job())
+    assert database.sql("SELECT count(*) FROM decisions").fetchall() == [(len(KINDS),)]
+    columns = database.sql("SELECT * FROM corpus").columns
+    assert {"record_id", "id", "model", "model_original", "text"} <= set(columns)
+    for query in ("SELECT * FROM read_text('/etc/hostname')", "SET enable_external_access=true"):
+        with pytest.raises(duckdb.Error):
+            database.sql(query).fetchall()
+
+
+def records() -> pl.DataFrame:
+    names = {"id": "record_id", "source": "surface", "created_at": "submitted_at", "org": "org_id",
+             "user": "user_id"}  # fmt: skip
+    frame = pl.DataFrame(table("x").select(list(names))).rename(names)
+    return frame.with_columns(extra=pl.lit(1))
+
+
+def given_registers() -> Registers:
+    frames = {name: pl.DataFrame(events) for name, events in REGISTERS.items()}
+    return Registers(**frames, empty=["holds"])
+
+
+def test_a_policy_joins_a_connection_that_is_there(tmp_path: Path):
+    frame = records()
+    policy, registers = load_policy("openai-api-data"), given_registers()
+    expected = decide(frame, policy, registers, purpose="pretraining", as_of=AS_OF)
+    with duckdb.connect(str(tmp_path / "house.duckdb")) as database:
+        database.execute("SET TimeZone='Asia/Tokyo'")
+        database.register("staged", frame.to_arrow())
+        register(database, policy=policy, registers=registers, purpose="pretraining", as_of=AS_OF)
+        query = "SELECT record_id, eligible, reason, reasons FROM decisions('staged')"
+        found = pl.DataFrame(database.sql(query).to_arrow_table()).sort("record_id")
+        order = ["record_id", "eligible", "reason", "reasons"]
+        assert_frame_equal(found, expected.select(order).sort("record_id"))
+        for name, eligible in (("eligible", True), ("excluded", False)):
+            kept = database.sql(f"SELECT * FROM {name}('staged')")
+            assert kept.columns == frame.columns
+            assert kept.to_arrow_table().num_rows == expected.filter(eligible=eligible).height
+    with duckdb.connect(str(tmp_path / "house.duckdb")) as database:
+        assert database.sql("SHOW TABLES").fetchall() == []  # nothing stays behind
+
+
+def test_times_without_a_zone_are_refused_in_any_table():
+    with duckdb.connect() as database:
+        register(
+            database,
+            policy="openai-api-data",
+            registers=given_registers(),
+            purpose="pretraining",
+            as_of=AS_OF,
+        )
+        database.execute(
+            "CREATE TABLE t AS SELECT '1' AS record_id, 'api' AS surface,"
+            " TIMESTAMP '2023-01-01' AS submitted_at"
+        )
+        with pytest.raises(duckdb.Error, match="no time with a zone"):
+            database.sql("SELECT reason FROM decisions('t')").fetchall()
+
+
+def test_a_register_that_rules_read_must_be_there():
+    with duckdb.connect() as database, pytest.raises(RegisterError, match="no consent register"):
+        register(
+            database,
+            policy="openai-api-data",
+            registers=Registers(empty=["accounts", "deletions"]),
+            purpose="pretraining",
+            as_of=datetime(2023, 8, 1, tzinfo=UTC),
+        )
