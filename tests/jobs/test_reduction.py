@@ -12,6 +12,7 @@ from corpusgate.filters.errors import JobError, OutputError
 from corpusgate.jobs.describe_plan import describe_plan
 from corpusgate.jobs.explain import explain_record
 from corpusgate.jobs.spec import parse_job
+from nlp_models.small import train
 from runs.workshop import Workshop, die, merge, stable, tree
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -328,6 +329,26 @@ def test_explain_says_what_a_run_would_find(world, capsys):
     assert one["decision"]["reason"] == "pii:too-dense"
     (one,) = explain_record(job, "r-2")["found"]
     assert one["findings"] == []
+
+
+def test_names_where_the_job_names_a_model(world, capsys):
+    train().to_disk(world.folder / "names")
+    texts = ["Marta Keller lives in Lisbon.", "It rained all day."]
+    world.records("a.parquet", [record(number, text) for number, text in enumerate(texts)])
+    job = {"pii": {"nlp": {"engine": "spacy", "model": "./names"}}}
+    summary = world.run(job)
+    assert summary.findings == {"LOCATION": 1, "PERSON": 1}
+    assert world.released("a.parquet")["text"].to_pylist() == [
+        "<PERSON> lives in <LOCATION>.",
+        "It rained all day.",
+    ]
+    told = world.manifest()["pii"]["nlp"]
+    assert (told["model"], told["version"]) == ("./names", "1.2.3")
+    done = world.command(capsys, "run", world.job(merge(job, {"pii": {"nlp": {"model": "./no"}}})))
+    assert done.returncode == 2
+    assert "pii.nlp.model" in done.stderr
+    done = world.command(capsys, "plan", world.job(merge(job, {"pii": {"threshold": 0.9}})))
+    assert "none will be found" in " ".join(done.stdout.split())
 
 
 def test_two_paths_to_one_text_are_refused(world, capsys):
