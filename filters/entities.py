@@ -7,6 +7,7 @@ entities of recognisers that a user adds.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from presidio_analyzer import EntityRecognizer
 
 PROFILES: Final = ("strict", "presidio")
+# What Presidio compiles with unless told otherwise; the module `regex` has the same values.
+FLAGS: Final = int(re.DOTALL | re.MULTILINE | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -227,11 +230,16 @@ def _offered(language: str, profile: str) -> list[EntityRecognizer]:
     classes: Any = predefined_recognizers
     ours = _ours(language, profile)
     replaced = {name for r in ours for name in r.supported_entities}
-    return ours + [
+    theirs = [
         getattr(classes, e.recognizer)(supported_language=language)
         for e in CATALOGUE.values()
         if (not e.languages or language in e.languages) and e.name not in replaced
     ]
+    for recognizer in theirs:
+        if hasattr(recognizer, "global_regex_flags"):
+            # As Presidio's registry does, also to the one that asked for others.
+            recognizer.global_regex_flags = FLAGS
+    return ours + theirs
 
 
 def _ours(language: str, profile: str) -> list[EntityRecognizer]:
@@ -244,16 +252,15 @@ def _ours(language: str, profile: str) -> list[EntityRecognizer]:
 
 def _added(item: Any, languages: Sequence[str]) -> list[EntityRecognizer]:  # noqa: ANN401
     """Read one recogniser of a user's, or all of a file's, as Presidio's registry does."""
-    from presidio_analyzer import EntityRecognizer, PatternRecognizer
+    from presidio_analyzer import EntityRecognizer
     from presidio_analyzer.recognizer_registry.recognizers_loader_utils import RecognizerListLoader
 
     if isinstance(item, EntityRecognizer):
         return [item]
     entries = item.get("recognizers", [item])
-    flags = PatternRecognizer("X", deny_list=["x"]).global_regex_flags
     found = RecognizerListLoader.get(
         recognizers=entries,
         supported_languages=list(languages),
-        global_regex_flags=item.get("global_regex_flags", flags),
+        global_regex_flags=item.get("global_regex_flags", FLAGS),
     )
     return list(found)

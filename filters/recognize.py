@@ -8,6 +8,7 @@ context words, threshold, and duplicates again.
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 _CONTEXT_RISE: Final = 0.35
 _CONTEXT_LEAST: Final = 0.4
 _MOST: Final = 1.0
+
+
+# Presidio writes what it cannot check into its log.
+logging.getLogger("presidio-analyzer").addFilter(lambda record: not record.args)
 
 
 class Judge:
