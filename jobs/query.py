@@ -7,10 +7,10 @@ and about names are passed on; of all others there is a line that says what sort
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -22,7 +22,7 @@ from .session import RUN, Session
 _ASK: Final = frozenset({"SELECT", "EXPLAIN", "MULTI"})
 _OWN: Final = frozenset({"CREATE", "INSERT", "UPDATE", "DELETE", "DROP", "ALTER"})
 _WRITE: Final = frozenset({"COPY"})
-_EXPLAIN: Final = re.compile(r"\s*explain\s+(?:analyze\s+|\([^)]*\)\s*)?", re.IGNORECASE)
+_Result = TypeVar("_Result")
 _BATCH: Final = 100_000
 
 
@@ -41,53 +41,53 @@ def ask(session: Session, sql: str) -> Rows | None:
     the session allows a folder. Raises SchemaError for what is refused or goes wrong, also while
     rows are read.
     """
-    database = session.database
-    with _in_words(session):
-        statements = database.extract_statements(sql)
-        if not statements:
-            raise SchemaError("query", "it is empty", "write for example SELECT * FROM decisions")
-        for statement in statements:
-            _check(session, statement.query, statement.type.name)
-        relation = None
-        for statement in statements:
-            relation = database.sql(statement.query)
-            if relation is not None and statement is not statements[-1]:
-                relation.fetchall()
-        if relation is None:
-            return None
-        reader = relation.to_arrow_reader(_BATCH)
+    statements = _in_words(session, lambda: session.database.extract_statements(sql))
+    if not statements:
+        raise SchemaError("query", "it is empty", "write for example SELECT * FROM decisions")
+    for statement in statements:
+        _check(session, statement.query, statement.type.name)
+    answer = None
+    for statement in statements:
+        if answer is not None:
+            for _ in answer.batches:
+                pass
+        answer = _in_words(session, partial(_run, session, statement.query))
+    return answer
+
+
+def _run(session: Session, sql: str) -> Rows | None:
+    relation = session.database.sql(sql)
+    if relation is None:
+        return None
+    reader = relation.to_arrow_reader(_BATCH)
     return Rows(reader.schema, _batches(session, reader))
 
 
 def _batches(session: Session, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    while True:
-        with _in_words(session):
-            try:
-                batch = reader.read_next_batch()
-            except StopIteration:
-                return
+    def read() -> pa.RecordBatch | None:
+        return next(reader, None)
+
+    while (batch := _in_words(session, read)) is not None:
         yield batch
 
 
-@contextmanager
-def _in_words(session: Session) -> Iterator[None]:
-    """Turn what DuckDB raises into one line that holds no value."""
-    fault: SchemaError | None = None
+def _in_words(session: Session, action: Callable[[], _Result]) -> _Result:
+    """Turn what DuckDB raises into one line that holds no value.
+
+    A function, no context manager: raised behind `except`, the error keeps no hold of the one that
+    quotes values.
+    """
     try:
-        yield
+        return action()
     except (duckdb.Error, pa.ArrowException, OSError) as error:
         fault = _said(session, error)
-    if fault is not None:
-        raise fault  # after `except`, so that it keeps no hold of a message that quotes values
+    raise fault
 
 
 def _check(session: Session, sql: str, kind: str) -> None:
-    if kind == "EXPLAIN":
-        inner = _EXPLAIN.sub("", sql, count=1)
-        for statement in session.database.extract_statements(inner):
-            _check(session, statement.query, statement.type.name)
-        return
-    writes = kind in _WRITE or (kind == "MULTI" and re.search(r"\bcopy\b", sql, re.IGNORECASE))
+    # PIVOT, and EXPLAIN ANALYZE, which runs what it explains, may stand around a COPY.
+    around = kind == "MULTI" or (kind == "EXPLAIN" and re.search(r"analyze", sql, re.IGNORECASE))
+    writes = kind in _WRITE or (around and re.search(r"\bcopy\b", sql, re.IGNORECASE))
     if writes and not session.allowed:
         raise SchemaError("query", "this session writes no files", "name a folder with --allow")
     secret = kind == "CREATE" and re.search(r"\bsecret\b", sql, re.IGNORECASE)
@@ -163,7 +163,7 @@ _SORTS: Final[tuple[tuple[type[duckdb.Error], str, str, str], ...]] = (
 
 
 def _first_line(message: str) -> str:
-    return message.split("\n", 1)[0].partition(": ")[2] or "it is no SQL"
+    return message.split("\n", 1)[0].partition(": ")[2].rstrip("!. ") or "it is no SQL"
 
 
 def _unknown_name(session: Session, message: str) -> SchemaError:
@@ -175,7 +175,7 @@ def _unknown_name(session: Session, message: str) -> SchemaError:
     if "Table" in message.split("\n", 1)[0]:
         there = [str(row[0]) for row in session.database.execute("SHOW TABLES").fetchall()]
         return SchemaError("query", f"there is no relation `{name}`", suggest(name, there))
-    return SchemaError("query", _first_line(message).rstrip("!"), "check its name")
+    return SchemaError("query", _first_line(message), "check its name")
 
 
 def _unbound(message: str) -> SchemaError:

@@ -36,6 +36,10 @@ _WIDE: Final = 200
 def print_table(answer: Rows) -> None:
     """Print the first rows as a table, and say so if there are more."""
     rows = _rows(answer)
+    if answer.schema.names == ["explain_key", "explain_value"]:  # a drawing of many lines
+        for _, drawing in rows:
+            _console().print(Text(printable(str(drawing)), no_wrap=True, overflow="crop"))
+        return
     shown = list(islice(rows, SHOWN))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for field in answer.schema:

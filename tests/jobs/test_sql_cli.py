@@ -6,17 +6,17 @@ import csv
 import io
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from corpusgate import SchemaError
 from corpusgate.jobs.queries import QUERIES
+from corpusgate.jobs.query import ask
+from corpusgate.jobs.session import open_session
+from runs.workshop import Workshop
 from runs.world import CANARY, KINDS, SCHEMA
-
-if TYPE_CHECKING:
-    from runs.workshop import Workshop
 
 COUNT = "SELECT reason, count(*) AS n FROM decisions GROUP BY reason ORDER BY reason"
 REASONS = sorted(kind.reason for kind in KINDS)
@@ -106,6 +106,8 @@ REFUSED = [
     ("COPY corpus TO 'x.parquet'", "writes no files", "--allow"),
     ("EXPLAIN ANALYZE COPY corpus TO 'x.parquet'", "writes no files", "--allow"),
     ("EXPLAIN (ANALYZE) COPY corpus TO 'x.parquet'", "writes no files", "--allow"),
+    ("EXPLAIN--\nANALYZE COPY corpus TO 'x.parquet'", "writes no files", "--allow"),
+    ("COPY corpus TO '{corpus}' (USE_TMP_FILE false)", "writes no files", "--allow"),
     ("COPY (PIVOT decisions ON reason) TO 'x.parquet'", "writes no files", "--allow"),
     ("ATTACH 'x.db'", "not for this session", ""),
     ("INSTALL httpfs", "not for this session", ""),
@@ -119,14 +121,37 @@ REFUSED = [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def session(tmp_path_factory):
+    workshop = Workshop(tmp_path_factory.mktemp("refused"))
+    workshop.shard("a.parquet")
+    session = open_session(workshop.job())
+    yield session
+    session.database.close()
+
+
+def all_of(session, query):
+    answer = ask(session, query)
+    return list(answer.batches if answer else ())
+
+
 @pytest.mark.parametrize(("query", "what", "fix"), REFUSED)
-def test_what_is_refused_takes_one_clear_line(asked, query, what, fix):
-    done = asked(query)
-    assert done.returncode == 2, done.stdout
-    [line] = done.stderr.splitlines()
-    assert what in line
-    assert fix in line
-    assert CANARY not in done.stderr + done.stdout
+def test_what_is_refused_takes_one_clear_line(session, query, what, fix):
+    with pytest.raises(SchemaError) as refused:
+        all_of(session, query)
+    assert what in str(refused.value)
+    assert fix in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert CANARY not in str(refused.value)
+    assert refused.value.__cause__ is refused.value.__context__ is None
+
+
+def test_a_refusal_is_bad_usage(asked):
+    done = asked("SELECT lang::INT FROM corpus")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "corpusgate: query: a value cannot be cast as the query wants. Use TRY_CAST\n"
+    )
 
 
 def test_an_error_halfway_names_no_value(asked):
@@ -185,16 +210,48 @@ SHAPES = {
 
 @pytest.mark.parametrize("name", SHAPES)
 @pytest.mark.parametrize("folder", ["plain", 'it\'s; a "b" [v1] *'])
-def test_empty_corpora_and_odd_paths_work(workshop: Workshop, capsys, name, folder):
+def test_empty_corpora_and_odd_paths_work(workshop: Workshop, name, folder):
     place = workshop.folder / folder
     place.mkdir()
     pq.write_table(SHAPES[name], place / "a'b;.parquet")
     if name == "untyped columns":
         pq.write_table(SHAPES["no rows"], place / "typed.parquet")
     job = workshop.job({"input": {"path": [folder]}})
+    session = open_session(job)
     for relation in ("decisions", "corpus", "eligible", "excluded", "due", "states"):
-        done = workshop.command(capsys, "sql", "--job", job, f"SELECT * FROM {relation}", "--json")
-        assert done.returncode == 0, done.stderr
-        rows = json.loads(done.stdout)
+        answer = ask(session, f"SELECT * FROM {relation}")
+        assert answer is not None
+        rows = sum(batch.num_rows for batch in answer.batches)
         kept = relation in ("decisions", "corpus", "excluded", "states")
-        assert len(rows) == (SHAPES[name].num_rows if kept else 0)
+        assert rows == (SHAPES[name].num_rows if kept else 0)
+
+
+def test_a_prompt_answers_and_remembers(workshop: Workshop, monkeypatch, capsys):
+    workshop.shard("a.parquet")
+    typed = iter([".tables", "SELECT count(*)", "FROM decisions;", "selec;", ".queries",
+                  ".query losses", ".query gone", ".help", "", ".quit"])  # fmt: skip
+    monkeypatch.setenv("XDG_STATE_HOME", str(workshop.folder / "state"))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda _: next(typed))
+    done = workshop.command(capsys, "sql", "--job", workshop.job())
+    assert done.returncode == 0, done.stderr
+    assert "decisions" in done.stdout
+    assert str(len(KINDS)) in done.stdout
+    assert "alone" in done.stdout
+    assert "syntax error" in done.stderr
+    assert "there is losses" in done.stderr
+    history = workshop.folder / "state" / "corpusgate" / "sql_history"
+    assert history.stat().st_mode & 0o077 == 0
+
+
+def test_a_plan_is_drawn(asked):
+    assert "Projection" in asked("EXPLAIN SELECT reason FROM decisions").stdout
+
+
+def test_a_what_if_lives_in_memory_alone(asked):
+    """Registers may be changed to ask what would be if; the next session knows nothing of it."""
+    query = "SELECT count(*) AS n FROM decisions WHERE reason = 'deleted'"
+    [before] = json.loads(asked(query, "--json").stdout)
+    [after] = json.loads(asked(f"DELETE FROM deletions; {query}", "--json").stdout)
+    assert (before["n"], after["n"]) == (1, 0)
+    assert json.loads(asked(query, "--json").stdout) == [before]
