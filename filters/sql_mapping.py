@@ -97,6 +97,7 @@ def _constant(target: str, kind: Type, constant: str) -> str:
 def literal(moment: datetime) -> str:
     """Write a time.
 
+    >>> from datetime import UTC
     >>> literal(datetime(2023, 3, 1, tzinfo=UTC))
     "TIMESTAMPTZ '2023-03-01 00:00:00+00:00'"
     """

@@ -6,8 +6,10 @@ import duckdb
 import polars as pl
 import pytest
 from corpusgate.filters.decide import Judge, bind
+from corpusgate.filters.provenance import conform
 from corpusgate.filters.schema import DERIVED
 from corpusgate.filters.sql_decide import DECISION, PURGE
+from corpusgate.filters.state import States
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
@@ -25,6 +27,7 @@ from properties.histories import (
 from properties.policies import policies
 from properties.sql_engine import connection, decide_in_sql
 from properties.test_policies_agree import read
+from properties.test_state_agrees import POLICY
 
 # As many records as make registers, ids that stand twice and reasons meet.
 _same_ids = st.lists(st.sampled_from(["0", "1", "", " ", None]), min_size=8, max_size=8)
@@ -82,5 +85,21 @@ def test_sql_may_be_asked_for_less(effort: settings, database: duckdb.DuckDBPyCo
         all_of_it = decide_in_sql(database, bound, given_registers, frame)
         one = decide_in_sql(database, bound, given_registers, frame, asked=(name,))
         assert_frame_equal(one, all_of_it.select(pl.col(name)))
+
+    check()
+
+
+@efforts(fast=40, slow=400)
+def test_derived_columns_agree(effort: settings, database: duckdb.DuckDBPyConnection) -> None:
+    @effort
+    @given(records(24), registers(16), purposes, st.booleans())
+    def check(rows: list[Row], known: Registers, purpose: str, kinds: bool) -> None:
+        bound = bind(POLICY, purpose=purpose, as_of=AS_OF)
+        given_registers, frame = register_set(known), record_frame(rows)
+        expected = States.prepare(given_registers, bound).derive(conform(frame))
+        found = decide_in_sql(
+            database, bound, given_registers, frame, kinds=kinds, asked=tuple(DERIVED)
+        )
+        assert_frame_equal(found, expected)
 
     check()
