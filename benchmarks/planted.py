@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import random
 import string
+import zlib
 from typing import Final
 
 from words import NAMES, NOUNS
@@ -94,8 +98,9 @@ def ip6(rng: random.Random) -> str:
 
 
 def mac(rng: random.Random) -> str:
-    """Draw one."""
-    return "the card says " + ":".join(f"{rng.getrandbits(8):02x}" for _ in range(6))
+    """Draw one of a single device: the first byte is even."""
+    parts = [2 * rng.getrandbits(7), *(rng.getrandbits(8) for _ in range(5))]
+    return "the card says " + ":".join(f"{part:02x}" for part in parts)
 
 
 def password(rng: random.Random) -> str:
@@ -105,17 +110,80 @@ def password(rng: random.Random) -> str:
 
 
 def key(rng: random.Random) -> str:
+    """Draw one of two services'."""
+    if rng.random() < 0.5:
+        return "the key is AKIA" + "".join(rng.choices(string.ascii_uppercase + "234567", k=16))
+    body = "".join(rng.choices(_BASE62, k=30))
+    check, left = "", zlib.crc32(body.encode())
+    for _ in range(6):
+        left, digit = divmod(left, 62)
+        check = _BASE62[digit] + check
+    return f"the token is ghp_{body}{check}"
+
+
+def crypto(rng: random.Random) -> str:
     """Draw one."""
-    letters = string.ascii_letters + string.digits
-    upper = string.ascii_uppercase + "234567"
-    return rng.choice(
-        (
-            "the key is AKIA" + "".join(rng.choices(upper, k=16)),
-            "the token is ghp_" + "".join(rng.choices(letters, k=36)),
-        )
+    body = bytes([0, *(rng.getrandbits(8) for _ in range(20))])
+    check = hashlib.sha256(hashlib.sha256(body).digest()).digest()[:4]
+    number, text = int.from_bytes(body + check), ""
+    while number:
+        number, left = divmod(number, 58)
+        text = _BASE58[left] + text
+    return f"send the bitcoin to 1{text}"
+
+
+def dea(rng: random.Random) -> str:
+    """Draw one."""
+    digits = [rng.randint(0, 9) for _ in range(6)]
+    check = (sum(digits[0::2]) + 2 * sum(digits[1::2])) % 10
+    number = "".join(map(str, [*digits, check]))
+    return f"the doctor's DEA certificate is {rng.choice('ABFM')}{rng.choice('BCDKS')}{number}"
+
+
+def token(rng: random.Random) -> str:
+    """Draw one."""
+    parts = (
+        {"alg": "HS256", "typ": "JWT"},
+        {"sub": str(rng.getrandbits(40)), "iat": 1_700_000_000 + rng.getrandbits(20)},
     )
+    texts = [_base64(json.dumps(part).encode()) for part in parts]
+    return f"the token is {'.'.join([*texts, _base64(rng.randbytes(32))])}"
 
 
+def private_key(rng: random.Random) -> str:
+    """Draw one."""
+    body = base64.b64encode(b"0\x82\x04\xa4\x02\x01\x00" + rng.randbytes(600)).decode()
+    lines = "\n".join(body[i : i + 64] for i in range(0, len(body), 64))
+    return f"the key is\n-----BEGIN RSA PRIVATE KEY-----\n{lines}\n-----END RSA PRIVATE KEY-----\n"
+
+
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+_BASE62: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_BASE58: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+KINDS: Final = {
+    "e-mail": email,
+    "phone": phone,
+    "card": card,
+    "IBAN": iban,
+    "SSN": ssn,
+    "ITIN": itin,
+    "passport": passport,
+    "driver licence": licence,
+    "bank account": bank,
+    "NHS number": nhs,
+    "medical licence": dea,
+    "crypto wallet": crypto,
+    "IPv4": ip,
+    "IPv6": ip6,
+    "MAC": mac,
+    "password in a URL": password,
+    "API key": key,
+    "JSON web token": token,
+    "private key": private_key,
+}
 _IN_TEXT: Final = {
     email: 40,
     phone: 30,
@@ -132,6 +200,10 @@ _IN_TEXT: Final = {
     ip6: 1,
     password: 1,
     key: 2,
+    dea: 1,
+    crypto: 1,
+    token: 1,
+    private_key: 1,
 }
 _IN_CODE: Final = {email: 60, ip: 15, phone: 3, password: 8, key: 6, mac: 4, ip6: 4}
 _IN_LOGS: Final = {ip: 60, email: 20, mac: 10, ip6: 5, phone: 5}
