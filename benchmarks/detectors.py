@@ -104,7 +104,7 @@ def batches(texts: pa.LargeStringArray) -> Iterator[pa.LargeStringArray]:
 
 def corpusgate(profile: str, *selected: str) -> Detector:
     """Our scanner with its default entities, or with those selected."""
-    from corpusgate.filters.scanner import Scanner
+    from corpusgate.filters.detect.scanner import Scanner
 
     scanner = Scanner(selected or None, profile=profile)
     return Detector(
@@ -118,7 +118,7 @@ def corpusgate(profile: str, *selected: str) -> Detector:
 def presidio() -> Detector:
     """Presidio's engine with those of our default entities that are its own, one text a time."""
     sys.path.insert(0, str(HERE.parent / "tests"))
-    from corpusgate.filters.entities import CATALOGUE
+    from corpusgate.filters.detect.entities import CATALOGUE
     from pii.reference import Reference
 
     offered = set(Reference(None).entities)

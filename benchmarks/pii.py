@@ -211,7 +211,7 @@ def _setup(profile: str, folder: Path) -> float:
     program = r"""
 import pathlib, sys, time
 import presidio_analyzer, pyarrow as pa, spacy
-from corpusgate.filters.scanner import Scanner
+from corpusgate.filters.detect.scanner import Scanner
 folder = pathlib.Path(sys.argv[2])
 folder.mkdir(exist_ok=True)
 def cache(key, make):

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
-from corpusgate.filters.evaluate import evaluate
-from corpusgate.filters.scanner import Scanner
+from corpusgate.filters.detect.evaluate import evaluate
+from corpusgate.filters.detect.scanner import Scanner
 
 PROFILES = ("presidio", "strict")
 # Gold set, and what is scored on it. Names and places want a model; they are not in question here.

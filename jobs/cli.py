@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 
 from ..filters.errors import CorpusgateError, JobError, PolicyError
-from .pii_cli import pii_app
+from .pii.cli import pii_app
 from .sql_cli import sql
 
 DONE, FAILED, USAGE, INCOMPLETE = 0, 1, 2, 3

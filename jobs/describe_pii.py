@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from ..filters.paths import text_paths
+from ..filters.texts.paths import text_paths
 from .page import Page
 from .plan import Plan
 

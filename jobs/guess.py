@@ -23,8 +23,8 @@ from ..connectors.parquet import ParquetShard
 from ..connectors.storage import InputFile, partitions, resolve
 from ..filters.document import parse_document
 from ..filters.errors import SchemaError, UnitError
-from ..filters.paths import is_text, parse_path
 from ..filters.schema import PROVENANCE, TIMES, Type
+from ..filters.texts.paths import is_text, parse_path
 
 _NAMES: Final[dict[str, str]] = {
     "record_id": "record_id id doc_id document_id uuid guid sample_id example_id row_id message_id"

@@ -14,8 +14,8 @@ from typing import Final
 
 from ..connectors.storage import InputFile, list_inputs, resolve, scheme_of
 from ..filters.decide import bind
-from ..filters.paths import holds_text, parse_path
 from ..filters.schema import PARTS, PROVENANCE, SURFACES
+from ..filters.texts.paths import holds_text, parse_path
 from .guess import Guess, Look, guess_columns, look_at, quoted, text_paths
 from .policies import load_policy
 

@@ -22,12 +22,12 @@ from ..filters.decide import bind
 from ..filters.document import suggest
 from ..filters.errors import Fault, JobError, RegisterError, SchemaError, UnitError
 from ..filters.mapping import Source, map_columns
-from ..filters.paths import TextPath, holds_text, parse_path
 from ..filters.policy import BoundPolicy, Policy
 from ..filters.provenance import conform, id_kinds
 from ..filters.registers import RegisterSet
-from .pii import Reduction, open_reduction
+from ..filters.texts.paths import TextPath, holds_text, parse_path
 from .policies import load_policy
+from .reduction import Reduction, open_reduction
 from .registers import Registers
 from .spec import Job
 

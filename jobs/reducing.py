@@ -14,11 +14,11 @@ import polars as pl
 import pyarrow as pa
 
 from ..filters.errors import CorpusgateError, Fault, JobError, UnitError
-from ..filters.leaves import leaves
-from ..filters.paths import TextPath
-from ..filters.reduce import Reducer
-from ..filters.scopes import scope_ids
-from .pii import Reduction
+from ..filters.reduce.reducer import Reducer
+from ..filters.reduce.scopes import scope_ids
+from ..filters.texts.leaves import leaves
+from ..filters.texts.paths import TextPath
+from .reduction import Reduction
 
 FINDINGS: Final[dict[str, Any]] = {
     "record_id": pl.String,

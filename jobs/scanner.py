@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from ..connectors.compiled import cached
-from ..filters.scanner import Scanner
+from ..filters.detect.scanner import Scanner
 
 if TYPE_CHECKING:
-    from ..filters.nlp import Nlp
+    from ..filters.names.nlp import Nlp
 
 
 class PiiScanner(Scanner):

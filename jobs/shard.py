@@ -25,13 +25,13 @@ from ..connectors.storage import resolve
 from ..filters.decide import Judge
 from ..filters.errors import CorpusgateError, RegisterError, SchemaError, UnitError
 from ..filters.mapping import map_columns
-from ..filters.paths import holds_text
 from ..filters.provenance import id_kinds
 from ..filters.registers import RegisterSet
 from ..filters.schema import PARTS, SURFACES
-from .pii import Reduction
+from ..filters.texts.paths import holds_text
 from .plan import Settings, Unit, check_shard, with_partitions
 from .reducing import Reducing, after_reduction
+from .reduction import Reduction
 
 RECHECK: Final = (
     "surface",

@@ -13,10 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 from ..filters.document import Document, parse_document, spell, suggest
 from ..filters.errors import Fault, JobError
 from ..filters.mapping import Source
-from ..filters.operators import parse_operators
 from ..filters.parse import parse_duration, parse_time
 from ..filters.policy_file import model_faults
-from ..filters.record_rules import parse_record_rules
+from ..filters.reduce.operators import parse_operators
+from ..filters.reduce.record_rules import parse_record_rules
 from ..filters.registers import REGISTERS, field_types
 from ..filters.schema import PROVENANCE, PURPOSES, REQUIRED, Type
 

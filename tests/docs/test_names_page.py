@@ -3,9 +3,9 @@
 import pytest
 import yaml
 from corpusgate.filters.errors import JobError
-from corpusgate.filters.nlp import open_nlp
-from corpusgate.filters.nlp_models import ENGINES
-from corpusgate.filters.nlp_spec import NlpSpec
+from corpusgate.filters.names.models import ENGINES
+from corpusgate.filters.names.nlp import open_nlp
+from corpusgate.filters.names.spec import NlpSpec
 
 from docs.pages import blocks, codes, page, section, table
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from corpusgate.filters.operators import PARAMETERS
-from corpusgate.filters.paths import parse_path
-from corpusgate.filters.pseudonyms import Key, pseudonym, reserved
-from corpusgate.filters.record_rules import parse_record_rules
-from corpusgate.jobs import cli, pii_cli
-from corpusgate.jobs.pii_catalogue import Entry, catalogue
-from corpusgate.jobs.pii_listing import FOUND
+from corpusgate.filters.reduce.operators import PARAMETERS
+from corpusgate.filters.reduce.pseudonyms import Key, pseudonym, reserved
+from corpusgate.filters.reduce.record_rules import parse_record_rules
+from corpusgate.filters.texts.paths import parse_path
+from corpusgate.jobs import cli
+from corpusgate.jobs.pii import cli as pii_cli
+from corpusgate.jobs.pii.catalogue import Entry, catalogue
+from corpusgate.jobs.pii.listing import FOUND
 
 from docs.conftest import run_command
 from docs.pages import blocks, codes, page, section, table

@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from corpusgate.filters.evaluate import LABELS, NEUTRAL, SCORES, evaluate, recall_by_label
+from corpusgate.filters.detect.evaluate import LABELS, NEUTRAL, SCORES, evaluate, recall_by_label
 from hypothesis import given
 from hypothesis import strategies as st
 from properties.efforts import efforts

@@ -4,7 +4,7 @@ import json
 from time import process_time
 
 import pytest
-from corpusgate.filters.json_text import Literals, literals, spliced
+from corpusgate.filters.texts.json_text import Literals, literals, spliced
 
 E_ACUTE = "\u00e9"
 

@@ -7,10 +7,10 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
-from corpusgate.filters import nested
 from corpusgate.filters.errors import SchemaError
-from corpusgate.filters.leaves import Leaves, leaves
-from corpusgate.filters.paths import parse_path
+from corpusgate.filters.texts import nested
+from corpusgate.filters.texts.leaves import Leaves, leaves
+from corpusgate.filters.texts.paths import parse_path
 
 CALL = pa.struct(
     {"id": pa.string(), "function": pa.struct({"name": pa.string(), "arguments": pa.string()})}

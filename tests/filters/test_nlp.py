@@ -16,11 +16,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import spacy
-from corpusgate.filters import nlp as module
-from corpusgate.filters.chunks import chunks
 from corpusgate.filters.errors import JobError
-from corpusgate.filters.nlp import Names, open_nlp
-from corpusgate.filters.nlp_loaded import Loaded
+from corpusgate.filters.names import nlp as module
+from corpusgate.filters.names.chunks import chunks
+from corpusgate.filters.names.loaded import Loaded
+from corpusgate.filters.names.nlp import Names, open_nlp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nlp_models.small import FAMILY, GIVEN, SENTENCES, package, train, write
@@ -342,7 +342,7 @@ def test_a_wrong_configuration_is_told_with_its_fix(config, changes, told):
     ],
 )
 def test_an_engine_that_is_missing_is_told_with_the_command(engine, model, command, monkeypatch):
-    monkeypatch.setattr("corpusgate.filters.nlp_models.find_spec", lambda _: None)
+    monkeypatch.setattr("corpusgate.filters.names.models.find_spec", lambda _: None)
     with pytest.raises(JobError) as caught:
         open_nlp({"engine": engine, "model": model})
     assert command in str(caught.value)
@@ -463,7 +463,7 @@ def test_workers_open_the_model_for_themselves(config, texts):
 
 def test_checking_a_job_loads_neither_spacy_nor_presidio(folder):
     code = (
-        "import sys; from corpusgate.filters.nlp import open_nlp;"
+        "import sys; from corpusgate.filters.names.nlp import open_nlp;"
         f"open_nlp({{'engine': 'spacy', 'model': {str(folder)!r}}});"
         "print(sorted({'spacy', 'presidio_analyzer', 'torch'} & set(sys.modules)))"
     )

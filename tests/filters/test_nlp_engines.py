@@ -14,9 +14,9 @@ import pytest
 import spacy
 import yaml
 from corpusgate.filters.errors import JobError
-from corpusgate.filters.nlp import open_nlp
-from corpusgate.filters.nlp_engines import _offline, _Pipeline, _StanzaOffsets
-from corpusgate.filters.nlp_spec import NlpSpec
+from corpusgate.filters.names.engines import _offline, _Pipeline, _StanzaOffsets
+from corpusgate.filters.names.nlp import open_nlp
+from corpusgate.filters.names.spec import NlpSpec
 from nlp_models.small import SENTENCES, write
 from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegistry
 from presidio_analyzer.nlp_engine import NerModelConfiguration, NlpEngineProvider

@@ -5,8 +5,8 @@ import hmac
 
 import pytest
 from corpusgate.filters.errors import JobError
-from corpusgate.filters.operators import Operator, Operators, parse_operators, stand_in
-from corpusgate.filters.pseudonyms import Key, reserved
+from corpusgate.filters.reduce.operators import Operator, Operators, parse_operators, stand_in
+from corpusgate.filters.reduce.pseudonyms import Key, reserved
 
 SECRET = b"a key for tests, no secret"
 PHONE = "212-736-5000"

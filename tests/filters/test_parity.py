@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from corpusgate.filters.scanner import Scanner
+from corpusgate.filters.detect.scanner import Scanner
 from pii import adversarial
 from pii.compare import ours
 from pii.corpora import corpora, sample
@@ -234,7 +234,7 @@ def refuse(*_):
     sys.exit("a connection was asked for")
 socket.getaddrinfo = socket.socket.connect = refuse
 import pyarrow as pa
-from corpusgate.filters.scanner import Scanner
+from corpusgate.filters.detect.scanner import Scanner
 found = Scanner(profile="presidio").find(pa.array(["jane@example.com"], pa.large_string()))
 assert [found.entities[i] for i in found.entity] == ["EMAIL_ADDRESS"]
 """

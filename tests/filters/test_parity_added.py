@@ -1,7 +1,7 @@
 """Recognisers that a user adds find what they find in Presidio, whatever their patterns hold."""
 
 import pytest
-from corpusgate.filters.scanner import Scanner
+from corpusgate.filters.detect.scanner import Scanner
 from pii import adversarial
 from pii.pairs import Pair
 from pii.reference import Reference

@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 from corpusgate.filters.errors import SchemaError
-from corpusgate.filters.paths import TextPath, holds_text, parse_path, storage
+from corpusgate.filters.texts.paths import TextPath, holds_text, parse_path, storage
 
 CALLS = pa.list_(
     pa.struct({"function": pa.struct({"name": pa.string(), "arguments": pa.string()})})

@@ -5,10 +5,10 @@ import re
 
 import pytest
 from corpusgate.filters.errors import JobError
-from corpusgate.filters.invented_names import NAMES, within_invented
-from corpusgate.filters.numbers_for_examples import _CARDS, _IBANS, NUMBERS
-from corpusgate.filters.phones_for_drama import PHONES
-from corpusgate.filters.pseudonyms import VERSION, Key, normal_form, pseudonym, reserved
+from corpusgate.filters.reduce.invented_names import NAMES, within_invented
+from corpusgate.filters.reduce.numbers_for_examples import _CARDS, _IBANS, NUMBERS
+from corpusgate.filters.reduce.phones_for_drama import PHONES
+from corpusgate.filters.reduce.pseudonyms import VERSION, Key, normal_form, pseudonym, reserved
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from properties.efforts import efforts

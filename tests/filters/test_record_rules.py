@@ -1,9 +1,9 @@
 """Rules that exclude a record for what was found in it."""
 
 import pytest
-from corpusgate.filters.operators import parse_operators
-from corpusgate.filters.record_rules import RecordRules, parse_record_rules
-from corpusgate.filters.reduce import Reducer
+from corpusgate.filters.reduce.operators import parse_operators
+from corpusgate.filters.reduce.record_rules import RecordRules, parse_record_rules
+from corpusgate.filters.reduce.reducer import Reducer
 from properties.finder import Finder, column_of
 
 MAIL = "a@b.de"

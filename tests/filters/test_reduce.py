@@ -6,14 +6,14 @@ import re
 import pyarrow as pa
 import pytest
 from corpusgate.filters.errors import JobError, SchemaError
-from corpusgate.filters.leaves import leaves
-from corpusgate.filters.operators import parse_operators
-from corpusgate.filters.overlaps import Finding, merge
-from corpusgate.filters.paths import parse_path
-from corpusgate.filters.record_rules import RecordRules
-from corpusgate.filters.reduce import Reducer, remaining
-from corpusgate.filters.scopes import scope_ids
-from corpusgate.filters.splice import Edit, Origins, splice
+from corpusgate.filters.reduce.operators import parse_operators
+from corpusgate.filters.reduce.overlaps import Finding, merge
+from corpusgate.filters.reduce.record_rules import RecordRules
+from corpusgate.filters.reduce.reducer import Reducer, remaining
+from corpusgate.filters.reduce.scopes import scope_ids
+from corpusgate.filters.reduce.splice import Edit, Origins, splice
+from corpusgate.filters.texts.leaves import leaves
+from corpusgate.filters.texts.paths import parse_path
 from properties.finder import PATTERNS, Finder, column_of, reduced_texts
 
 KEY = b"a key for tests, no secret"

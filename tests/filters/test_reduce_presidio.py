@@ -7,11 +7,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from corpusgate.filters.operators import parse_operators
-from corpusgate.filters.pseudonyms import reserved
-from corpusgate.filters.record_rules import RecordRules
-from corpusgate.filters.reduce import Reducer, remaining
-from corpusgate.filters.scanner import Scanner
+from corpusgate.filters.detect.scanner import Scanner
+from corpusgate.filters.reduce.operators import parse_operators
+from corpusgate.filters.reduce.pseudonyms import reserved
+from corpusgate.filters.reduce.record_rules import RecordRules
+from corpusgate.filters.reduce.reducer import Reducer, remaining
 from properties.finder import column_of, reduced_texts
 
 KEY = b"a key for tests, no secret"

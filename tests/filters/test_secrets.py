@@ -11,9 +11,9 @@ import string
 import zlib
 
 import pytest
-from corpusgate.filters.secret_checks import checksum62
-from corpusgate.filters.secret_keys import API_KEYS
-from corpusgate.filters.secrets import secret_recognizers
+from corpusgate.filters.recognizers.secret_checks import checksum62
+from corpusgate.filters.recognizers.secret_keys import API_KEYS
+from corpusgate.filters.recognizers.secrets import secret_recognizers
 
 _DICE = random.Random(20)  # noqa: S311  # the same made-up secrets every time
 _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase

@@ -10,10 +10,10 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import regex
-from corpusgate.filters.evaluate import evaluate
-from corpusgate.filters.scanner import Scanner
-from corpusgate.filters.secrets import secret_recognizers
-from corpusgate.filters.strict import strict_recognizers
+from corpusgate.filters.detect.evaluate import evaluate
+from corpusgate.filters.detect.scanner import Scanner
+from corpusgate.filters.recognizers.secrets import secret_recognizers
+from corpusgate.filters.recognizers.strict import strict_recognizers
 from hypothesis import given
 from hypothesis import strategies as st
 from properties.efforts import efforts

@@ -12,13 +12,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from corpusgate.filters.detect.scanner import Found
 from corpusgate.filters.errors import JobError
-from corpusgate.filters.scanner import Found
-from corpusgate.jobs import cli, pii_cli
-from corpusgate.jobs.pii_files import reduce_files, scan_files
-from corpusgate.jobs.pii_options import Search, open_reducer
-from corpusgate.jobs.pii_progress import FileProgress
-from corpusgate.jobs.pii_reading import Corpus
+from corpusgate.jobs import cli
+from corpusgate.jobs.pii import cli as pii_cli
+from corpusgate.jobs.pii.files import reduce_files, scan_files
+from corpusgate.jobs.pii.options import Search, open_reducer
+from corpusgate.jobs.pii.progress import FileProgress
+from corpusgate.jobs.pii.reading import Corpus
 from corpusgate.jobs.progress import Watcher
 from runs.workshop import Done, tree
 

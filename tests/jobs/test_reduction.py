@@ -303,12 +303,12 @@ def test_reducing_what_was_reduced_changes_nothing(world):
 
 
 def test_what_cannot_be_reduced_is_named_without_a_word_of_it(world, capsys, monkeypatch):
-    from corpusgate.filters import reduce
+    from corpusgate.filters.reduce import reducer
 
     def broken(*_: object) -> None:
         raise RuntimeError(MAIL)
 
-    monkeypatch.setattr(reduce.Reducer, "reduce", broken)
+    monkeypatch.setattr(reducer.Reducer, "reduce", broken)
     done = world.command(capsys, "run", world.job())
     assert done.returncode == 3
     assert "RuntimeError" in done.stderr + done.stdout

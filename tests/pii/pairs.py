@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from corpusgate.filters.entities import CATALOGUE
-from corpusgate.filters.scanner import Scanner
-from corpusgate.filters.secrets import secret_recognizers
+from corpusgate.filters.detect.entities import CATALOGUE
+from corpusgate.filters.detect.scanner import Scanner
+from corpusgate.filters.recognizers.secrets import secret_recognizers
 
 from .compare import differences, ours
 from .reference import Reference, Row, union

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-from corpusgate.filters.leaves import leaves
-from corpusgate.filters.paths import parse_path
+from corpusgate.filters.texts.leaves import leaves
+from corpusgate.filters.texts.paths import parse_path
 
 PATTERNS = {
     "CREDIT_CARD": (r"\b\d{4}([ -]?)\d{4}\1\d{4}\1\d{4}\b", 1.0),

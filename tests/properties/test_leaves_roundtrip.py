@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from corpusgate.filters.json_text import literals, spliced
-from corpusgate.filters.leaves import Leaves, leaves
-from corpusgate.filters.paths import parse_path, storage
+from corpusgate.filters.texts.json_text import literals, spliced
+from corpusgate.filters.texts.leaves import Leaves, leaves
+from corpusgate.filters.texts.paths import parse_path, storage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from properties.columns import columns, texts

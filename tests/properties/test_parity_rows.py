@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from corpusgate.filters.scanner import Scanner
+from corpusgate.filters.detect.scanner import Scanner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pii import adversarial

@@ -3,9 +3,9 @@
 import re
 
 import pyarrow as pa
-from corpusgate.filters.operators import Operators, parse_operators
-from corpusgate.filters.record_rules import RecordRules
-from corpusgate.filters.reduce import Reducer, remaining
+from corpusgate.filters.reduce.operators import Operators, parse_operators
+from corpusgate.filters.reduce.record_rules import RecordRules
+from corpusgate.filters.reduce.reducer import Reducer, remaining
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from properties.efforts import efforts

@@ -1,0 +1,263 @@
+"""Candidates of one pattern become matches, and matches results.
+
+For one pattern on one text, `finditer` gives the leftmost match, goes on from its end, and so
+forth. The same comes out when only some starts are tried, in order and each where the one before
+ended, if no other start can match. The prefilter says which can: where it reports an end e, a match
+may start from `e - back` to `e - fore`, or anywhere in the stretch of characters that the pattern
+can hold (`Shape`). Each start is tried once, on the text itself, so that everything before it is
+seen as it is; after the last start of a group the text is cut off, but only past what the longest
+match from there and its lookaheads can see. A pattern of which all this is not known runs on the
+whole text.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import regex
+
+from .fold import Folded
+from .prefilter import Expression
+from .shapes import Shape, shape
+
+if TYPE_CHECKING:
+    from presidio_analyzer import Pattern
+
+TIMEOUT_SECONDS: Final = 10.0
+_MOST: Final = 1.0
+_SHORT: Final = 16
+_FEW_WAYS: Final = 10_000
+_FARTHEST: Final = 1000
+_ONE_BY_ONE: Final = 4
+_REMEMBERED: Final = 100_000
+_LONGEST_REMEMBERED: Final = 200
+
+
+class Result(NamedTuple):
+    """What a recogniser says of one text: its number, and a span with a score."""
+
+    recognizer: int
+    start: int
+    end: int
+    score: float
+    entity: str
+    enhanced: bool = False
+
+
+@dataclass
+class Batch:
+    """Texts that were looked through together, and what is found in each.
+
+    `text` gives the text of a row; `ends` where each expression ends, if that is known.
+    """
+
+    folded: Folded
+    text: Callable[[int], str]
+    ends: dict[Expression, npt.NDArray[np.int64]]
+    results: dict[int, list[Result]] = field(default_factory=lambda: defaultdict(list))
+    unreadable: set[int] = field(default_factory=set)
+
+    def rows(self) -> range:
+        """Give the rows."""
+        return range(len(self.folded.starts) - 1)
+
+    def data(self, row: int) -> memoryview:
+        """Give a row folded."""
+        starts = self.folded.starts
+        return self.folded.data[int(starts[row]) : int(starts[row + 1]) - 1]
+
+    def candidates(
+        self, expression: Expression | None, shift: int = 0
+    ) -> Iterator[tuple[int, list[int]]]:
+        """Give the rows in which an expression ends, and where; every row if that is not known."""
+        if expression not in self.ends:
+            yield from ((row, []) for row in self.rows())
+            return
+        ends = self.ends[expression] - shift
+        if not len(ends):
+            return
+        starts = self.folded.starts
+        rows = np.clip(np.searchsorted(starts, ends - 1, side="right") - 1, 0, len(starts) - 2)
+        places = (ends - starts[rows]).tolist()
+        edges = np.flatnonzero(np.diff(rows, prepend=-1, append=-1)).tolist()
+        for low, high in pairwise(edges):
+            yield int(rows[low]), places[low:high]
+
+
+class Checks:
+    """A recogniser's own verdict on what a pattern matched, remembered by the text of the match."""
+
+    def __init__(self, recognizer: Any) -> None:  # noqa: ANN401
+        """Take the recogniser whose checks are asked."""
+        from presidio_analyzer import PatternRecognizer
+
+        kind = type(recognizer)
+        self._recognizer = recognizer
+        self._validate = _validation(recognizer)
+        self.indifferent = (
+            kind.validate_result is PatternRecognizer.validate_result
+            and kind.invalidate_result is PatternRecognizer.invalidate_result
+        )
+        self._known: dict[str, tuple[bool | None, bool]] = {}
+
+    def score(self, value: str, score: float) -> float:
+        """Give the score of a match whose pattern has this one; 0 for none."""
+        if self.indifferent:
+            return score
+        known = self._known.get(value)
+        if known is None:
+            valid = self._validate(value)
+            invalid = self._recognizer.invalidate_result(value)
+            known = (None if valid is None else bool(valid), bool(invalid))
+            if len(value) <= _LONGEST_REMEMBERED:
+                if len(self._known) >= _REMEMBERED:
+                    self._known.clear()
+                self._known[value] = known
+        valid, invalid = known
+        if invalid:
+            return 0
+        return score if valid is None else _MOST if valid else 0
+
+
+def _validation(recognizer: Any) -> Callable[[str], bool | None]:  # noqa: ANN401
+    """Give a recogniser's check; the one that would ask the network asks the list it comes with."""
+    from presidio_analyzer.predefined_recognizers import EmailRecognizer
+
+    if type(recognizer).validate_result is not EmailRecognizer.validate_result:
+        return recognizer.validate_result  # type: ignore[no-any-return]
+    import tldextract
+
+    extract = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
+    return lambda value: extract(value).fqdn != ""
+
+
+class Unit:
+    """One pattern of a recogniser."""
+
+    def __init__(
+        self,
+        number: int,
+        recognizer: Any,  # noqa: ANN401
+        pattern: Pattern,
+        checks: Checks,
+        *,
+        groups: bool,
+    ) -> None:
+        """Compile a pattern as its recogniser does; `groups` for the IBAN recogniser's own way."""
+        flags = recognizer.global_regex_flags
+        self.number = number
+        self.entity = recognizer.supported_entities[0]
+        self.regex = regex.compile(pattern.regex, flags)
+        self.score = pattern.score
+        self.checks = checks
+        self.groups = groups
+        found = shape(pattern.regex, int(flags), getattr(pattern, "anchor", None))
+        self.expression: Expression | None = None
+        self.shape: Shape | None = None
+        if found is not None and found.expression:
+            self.expression = Expression(found.expression, found.caseless)
+            self.shape = found
+            # Watching the clock takes longer than most searches; few ways need no watch.
+            self._watched = found.ways > _FEW_WAYS
+            held = "".join(f"\\x{c:02x}" for c in sorted(found.holds)).encode()
+            self._find = self._finder(pattern.regex, int(flags), found)
+            self._left = regex.compile(rb"(?r)[" + held + rb"]+")
+            self._right = regex.compile(rb"[" + held + rb"]*+")
+
+    def _finder(self, pattern: str, flags: int, known: Shape) -> Callable[..., Any]:
+        """Give what finds the first match from a place on, without trying all starts after `high`.
+
+        Where a match may start is known to within so many characters: they are skipped one by one
+        in the expression itself, which drops what was skipped.
+        """
+        if known.back is None or known.back - known.fore > _FARTHEST or flags & regex.VERBOSE:
+            return self.regex.search  # type: ignore[no-any-return]
+        skipped = known.back - known.fore
+        if not skipped:
+            return self.regex.match  # type: ignore[no-any-return]
+        near = regex.compile(rf"(?s:.{{0,{skipped}}}?)\K(?:{pattern})", flags)
+        return near.match  # type: ignore[no-any-return]
+
+    def judge(self, batch: Batch) -> None:
+        """Add what this pattern finds."""
+        known = self.expression in batch.ends
+        shift = self.shape.shift if self.shape else 0
+        for row, ends in batch.candidates(self.expression, shift):
+            if row in batch.unreadable:
+                continue
+            text = batch.text(row)
+            try:
+                found = self._tried(text, ends, batch, row) if known else self._all(text)
+                batch.results[row] += [r for m in found for r in self._results(m)]
+            except Exception:  # noqa: BLE001 - whatever it is, the text was not looked through
+                batch.unreadable.add(row)
+
+    def _all(self, text: str) -> Iterator[Any]:
+        yield from self.regex.finditer(text, timeout=TIMEOUT_SECONDS)
+
+    def _tried(self, text: str, ends: list[int], batch: Batch, row: int) -> Iterator[Any]:
+        """Give the matches whose start the ends allow."""
+        known = self.shape
+        assert known is not None  # noqa: S101 - only called with one
+        done, size, find = 0, len(text), self._find
+        reach = None if known.most is None or known.ahead is None else known.most + known.ahead
+        watched = self._watched
+        base, data, right = int(batch.folded.starts[row]), batch.folded.data, -1
+        for end in ends:
+            high = end - known.fore
+            if high < done:
+                continue
+            low = done if known.back is None else max(done, end - known.back)
+            if end - low > _SHORT:
+                run = self._left.match(data, base + low, base + end)
+                low = run.start() - base if run else high + 1
+            if known.ahead is None:
+                stop = size
+            elif reach is not None and reach <= _SHORT:
+                stop = min(size, high + reach)
+            else:
+                if right < end:
+                    right = self._right.match(data, base + end, base + size).end() - base
+                stop = min(size, right + known.ahead, size if reach is None else high + reach)
+            while low <= high:
+                if high - low < _ONE_BY_ONE:
+                    match = self._at(text, low, high, stop)
+                elif watched:
+                    match = find(text, low, stop, timeout=TIMEOUT_SECONDS)
+                else:
+                    match = find(text, low, stop)
+                if match is None or match.start() > high:
+                    break
+                yield match
+                low = done = match.end()
+            done = max(done, high + 1)
+
+    def _at(self, text: str, low: int, high: int, stop: int) -> Any:  # noqa: ANN401
+        """Give the first match that starts from `low` to `high`."""
+        limit = {"timeout": TIMEOUT_SECONDS} if self._watched else {}
+        for start in range(low, high + 1):
+            match = self.regex.match(text, start, stop, **limit)
+            if match is not None:
+                return match
+        return None
+
+    def _results(self, match: Any) -> Iterator[Result]:  # noqa: ANN401
+        start, end = match.span()
+        if not self.groups:
+            if start < end and (score := self.checks.score(match[0], self.score)) > 0:
+                yield Result(self.number, start, end, score, self.entity)
+            return
+        # As IbanRecognizer does: what its last group adds is taken off until the rest is one.
+        for group in range(len(match.groups()), 0, -1):
+            shorter = match.end(group)
+            stop = shorter if shorter > 0 else end
+            value = match.string[start:stop]
+            if value and (score := self.checks.score(value, self.score)) > 0:
+                yield Result(self.number, start, stop, score, self.entity)
+                return

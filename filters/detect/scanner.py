@@ -1,0 +1,279 @@
+"""Texts in, findings out: the prefilter says where to look, Presidio's recognisers judge.
+
+A batch of texts is folded and scanned in one pass (`fold.py`, `prefilter.py`); then, language by
+language, each pattern is tried where the pass found that it may match (`recognize.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache as remembered
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .candidates import Batch, Result
+from .entities import recognizers as chosen
+from .fold import folded
+from .prefilter import Cache, Expression, Prefilter
+from .recognize import Judge, without_duplicates
+
+_BATCH_BYTES: Final = 4 << 20
+_BATCH_ROWS: Final = 1 << 16
+
+FINDINGS: Final = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("path", pa.string()),
+        ("index", pa.list_(pa.int32())),
+        ("pointer", pa.string()),
+        ("entity", pa.string()),
+        ("start", pa.int32()),
+        ("end", pa.int32()),
+        ("score", pa.float32()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Findings of a list of texts, in a total order.
+
+    The order: text, start, end descending, score descending, entity. `entity` indexes `entities`;
+    `start` and `end` count code points. `unreadable` are the texts on which a recogniser failed or
+    timed out; they have no findings here and must not pass as clean.
+    """
+
+    entities: tuple[str, ...]
+    text: np.ndarray
+    entity: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    score: np.ndarray
+    unreadable: np.ndarray
+
+
+class Scanner:
+    """Finds personal information in texts.
+
+    Threads may share one; pickling keeps the compiled database.
+
+    >>> found = Scanner(["US_SSN", "EMAIL_ADDRESS"]).find(pa.array(["", "mail ann@example.com"]))
+    >>> [found.entities[e] for e in found.entity], found.text.tolist(), found.start.tolist()
+    (['EMAIL_ADDRESS'], [1], [5])
+    """
+
+    def __init__(
+        self,
+        entities: Sequence[str] | None = None,
+        threshold: float = 0.4,
+        languages: Sequence[str] = ("en",),
+        profile: str = "strict",
+        *,
+        nlp: Any = None,  # noqa: ANN401 - whatever has `find`
+        recognizers: Iterable[Any] = (),
+        cache: Cache | None = None,
+    ) -> None:
+        """Choose what is looked for; see `entities.recognizers` for names, profiles and errors.
+
+        A finding with a lower score than `threshold` is none. `nlp` finds names and places.
+        `recognizers` are a user's own, as Presidio's objects or its YAML format parsed. `cache`
+        gets the name of a compiled database and what makes it, and gives the database.
+        """
+        self.profile = profile
+        self.threshold = threshold
+        self.languages = tuple(languages)
+        self.nlp = nlp
+        self._asked = None if entities is None else tuple(entities)
+        self._added = tuple(recognizers)
+        self._prefilter: Prefilter | None = None
+        self._start(cache)
+
+    def _start(self, cache: Cache | None = None) -> None:
+        """Make the recognisers; what a pickled scanner left behind."""
+        asked, elsewhere = self._asked, frozenset(getattr(self.nlp, "entities", ()))
+        own = asked if asked is None else [name for name in asked if name not in elsewhere]
+        self._names = elsewhere
+        if asked is not None and "default" not in asked:
+            self._names = elsewhere.intersection(asked)
+        made = chosen(own, self.languages, self.profile, self._added)
+        self._judges = [
+            Judge([r for r in made if r.supported_language == code], code, self.threshold)
+            for code in self.languages
+        ]
+        names = {name for r in made for name in r.supported_entities}
+        self.entities = tuple(sorted(names | self._names))
+        if self._prefilter is None:
+            sought: set[Expression] = set()
+            for judge in self._judges:
+                sought |= judge.expressions()
+            self._prefilter = Prefilter(sorted(sought), cache)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Travel as what was asked for, and the compiled database."""
+        made = ("_judges", "entities", "_names")
+        return {name: value for name, value in self.__dict__.items() if name not in made}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the recognisers again."""
+        self.__dict__.update(state)
+        self._start()
+
+    def find(self, texts: pa.LargeStringArray | pa.StringArray) -> Found:
+        """Give the findings of these texts; a null has none."""
+        texts = texts.cast(pa.large_string()).fill_null("")
+        rows: list[tuple[int, int, int, float, int]] = []
+        number = {name: i for i, name in enumerate(self.entities)}
+        names, unreadable = self._named(texts, number)
+        for start, batch in _batches(texts):
+            found, failed = self._batch(batch)
+            unreadable.update(start + row for row in failed)
+            rows += [
+                (start + row, r.start, -r.end, -r.score, number.setdefault(r.entity, len(number)))
+                for row, results in found.items()
+                for r in results
+            ]
+        rows = [row for row in {*rows, *names} if row[0] not in unreadable]
+        return _found(rows, sorted(unreadable), number)
+
+    def _named(
+        self, texts: pa.LargeStringArray, number: dict[str, int]
+    ) -> tuple[list[tuple[int, int, int, float, int]], set[int]]:
+        """Give what the NLP engine finds, and the texts on which it failed."""
+        if not self._names:
+            return [], set()
+        found = self.nlp.find(texts, self.threshold)
+        columns = (found.text, found.entity, found.start, found.end, found.score)
+        rows = [
+            (t, s, -e, -c, number[found.entities[n]])
+            for t, n, s, e, c in zip(*(column.tolist() for column in columns), strict=True)
+            if found.entities[n] in self._names
+        ]
+        return rows, set(found.unreadable.tolist())
+
+    def scan(self, column: Any, path: str = "text") -> pa.Table:  # noqa: ANN401
+        """Give the findings in an Arrow or Polars column as a table with the columns of FINDINGS.
+
+        `path` says where in the column text stands, as in `messages[].content`. A text that could
+        not be judged, because a recogniser failed or timed out on it, is one row without entity.
+
+        >>> chats = pa.array([[{"content": "hi"}, {"content": "mail ann@example.com"}]])
+        >>> Scanner(["EMAIL_ADDRESS"]).scan(chats, "messages[].content").to_pylist()[0]["index"]
+        [1]
+        """
+        from ..texts.leaves import leaves
+        from ..texts.paths import parse_path
+
+        if not isinstance(column, (pa.Array, pa.ChunkedArray)):
+            column = column.to_arrow()
+        texts = leaves(column, parse_path(path))
+        found = self.find(texts.texts)
+        which = np.concatenate([found.text, found.unreadable])
+        order = np.argsort(which, kind="stable")
+        at = which[order]
+        blank = np.zeros(len(found.unreadable))
+
+        def filled(known: np.ndarray, kind: pa.DataType) -> pa.Array:
+            missing = np.concatenate([np.zeros(len(known), bool), np.ones(len(blank), bool)])
+            return pa.array(np.concatenate([known, blank])[order], kind, mask=missing[order])
+
+        names = pa.array(found.entities, pa.string())
+        return pa.table(
+            [
+                pa.array(texts.rows[at], pa.int64()),
+                pa.array([path] * len(at), pa.string()),
+                texts.index.take(pa.array(at)),
+                texts.pointer.take(pa.array(at)),
+                names.take(filled(found.entity, pa.int16())),
+                filled(found.start, pa.int32()),
+                filled(found.end, pa.int32()),
+                filled(found.score, pa.float32()),
+            ],
+            schema=FINDINGS,
+        )
+
+    def _batch(self, texts: pa.LargeStringArray) -> tuple[dict[int, list[Result]], list[int]]:
+        """Give the findings of each text that has any, and the texts that could not be judged."""
+        bytes_ = folded(texts)
+        assert self._prefilter is not None  # noqa: S101 - made with the recognisers
+        text = remembered(lambda row: texts[row].as_py())
+        batch = Batch(bytes_, text, self._prefilter.scan(bytes_.data))
+        findings = [judge.judge(batch) for judge in self._judges]
+        merged = findings[0]
+        for other in findings[1:]:
+            for row, results in other.items():
+                merged[row] = without_duplicates([*merged.get(row, []), *results])
+        for row in batch.unreadable:
+            merged.pop(row, None)
+        return merged, sorted(batch.unreadable)
+
+    @property
+    def fingerprint(self) -> str:
+        """Name all that decides what is found, recognisers, settings and versions."""
+        from importlib.metadata import version
+
+        packages = ("presidio-analyzer", "phonenumbers", "spacy", "regex", "tldextract")
+        parts = [
+            self.threshold,
+            self.languages,
+            [*self._described()],
+            {name: version(name) for name in packages},
+            getattr(self.nlp, "fingerprint", None),
+        ]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def _described(self) -> Iterator[dict[str, Any]]:
+        for judge in self._judges:
+            for recognizer in judge.recognizers:
+                patterns = getattr(recognizer, "patterns", ())
+                yield {
+                    "entities": sorted(recognizer.supported_entities),
+                    "recognizer": recognizer.name,  # type: ignore[has-type]
+                    "language": recognizer.supported_language,
+                    "country": recognizer.country_code(),
+                    "kind": f"{type(recognizer).__module__}.{type(recognizer).__qualname__}",
+                    "context": list(recognizer.context or ()),
+                    "flags": int(getattr(recognizer, "global_regex_flags", 0) or 0),
+                    "patterns": [[p.name, p.regex, p.score] for p in patterns],
+                }
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Say what is looked for: entities, recogniser, language and country, one entry each."""
+        keys = ("entities", "recognizer", "language", "country")
+        return [{key: entry[key] for key in keys} for entry in self._described()]
+
+
+def _batches(texts: pa.LargeStringArray) -> Iterator[tuple[int, pa.LargeStringArray]]:
+    """Cut texts into batches of some megabytes; one long text is a batch by itself."""
+    sizes = np.cumsum(pc.binary_length(texts).to_numpy(zero_copy_only=False))
+    start = 0
+    while start < len(texts):
+        before = int(sizes[start - 1]) if start else 0
+        stop = int(np.searchsorted(sizes, before + _BATCH_BYTES, side="right"))
+        stop = min(max(stop, start + 1), start + _BATCH_ROWS)
+        yield start, texts.slice(start, stop - start)
+        start = stop
+
+
+def _found(
+    rows: list[tuple[int, int, int, float, int]], unreadable: list[int], number: dict[str, int]
+) -> Found:
+    """Put findings in order, as columns."""
+    names = tuple(sorted(number))
+    place = {number[name]: i for i, name in enumerate(names)}
+    ordered = sorted((t, s, e, c, place[n]) for t, s, e, c, n in rows)
+    text, start, end, score, entity = zip(*ordered, strict=True) if ordered else ((),) * 5
+    return Found(
+        names,
+        np.array(text, dtype=np.int64),
+        np.array(entity, dtype=np.int16),
+        np.array(start, dtype=np.int64),
+        -np.array(end, dtype=np.int64),
+        -np.array(score, dtype=np.float64),
+        np.array(unreadable, dtype=np.int64),
+    )

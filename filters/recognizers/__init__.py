@@ -1,0 +1,1 @@
+"""Recognisers of our own: the profile `strict`, and secrets."""

@@ -1,0 +1,1 @@
+"""Personal information: what becomes of it."""

@@ -1,0 +1,174 @@
+"""Texts in which something was found that is still to be reduced, or to be listed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
+
+import numpy as np
+import pyarrow as pa
+
+from .operators import Operators
+from .overlaps import Finding, Merged, merge, outside
+from .settled import Settled
+from .splice import Edit, Origins
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..detect.scanner import Found
+    from ..texts.leaves import Leaves
+
+    Ints: TypeAlias = NDArray[np.int64]
+
+
+class Finder(Protocol):
+    """What reduction asks of a scanner."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of everything that decides what is found."""
+
+    def find(self, texts: pa.LargeStringArray) -> Found:
+        """Give the findings of these texts."""
+
+
+@dataclass(slots=True)
+class Text:
+    """A text on its way through the rounds of reduction.
+
+    `ranges` are to be reduced in `now`; `listed` has what was found so far, at its place in
+    `was`; `found` is what the first scan found, winners or not; `edits` are what the last
+    round put in, `origins` lead back through the rounds.
+    """
+
+    leaves: int
+    number: int
+    row: int
+    fixed: bool
+    was: str
+    now: str
+    found: list[Finding]
+    listed: list[Finding]
+    ranges: list[Merged]
+    edits: Sequence[Edit] = ()
+    origins: tuple[Origins, ...] = ()
+
+    def find_again(self, findings: Sequence[Finding], operators: Operators) -> None:
+        """Take what a scan of the spliced text left to reduce, and list it where it came from."""
+        self.ranges = merge(findings)
+        if not self.ranges:
+            return
+        self.origins += (Origins(self.edits),)
+        again = []
+        for merged in self.ranges:
+            start, end = merged.start, merged.end
+            for origins in reversed(self.origins):
+                start, end = origins.of(start, end)
+            again.append(Finding(start, end, merged.winner.entity, merged.winner.score))
+        known = [found for found in self.listed if operators.of(found.entity).type != "keep"]
+        # What was not covered well enough, as by a mask, is no second finding.
+        self.listed += outside(again, known)
+
+
+def scan_leaves(
+    finder: Finder, operators: Operators, leaves: Sequence[Leaves]
+) -> tuple[list[Text], set[int]]:
+    """Give the texts with findings that are not settled, and the rows that cannot be read."""
+    texts: list[Text] = []
+    unreadable: set[int] = set()
+    for at, each in enumerate(leaves):
+        rows, fixed = each.rows, each.fixed
+        for number, value, findings in scan(finder, operators, each.texts):
+            row = int(rows[number])
+            if value is None:
+                unreadable.add(row)
+                continue
+            kept, reduced = _parted(findings, operators)
+            ranges = merge(reduced)
+            listed = [merged.finding for merged in ranges]
+            texts.append(
+                Text(
+                    leaves=at,
+                    number=number,
+                    row=row,
+                    fixed=bool(fixed[number]),
+                    was=value,
+                    now=value,
+                    found=findings,
+                    listed=listed + kept,
+                    ranges=ranges,
+                )
+            )
+    return texts, unreadable
+
+
+def rescan(finder: Finder, operators: Operators, texts: Sequence[Text]) -> set[int]:
+    """Scan spliced texts for what is left to reduce; give the rows that cannot be read."""
+    unreadable: set[int] = set()
+    for text in texts:
+        text.ranges = []
+    spliced = pa.array([text.now for text in texts], pa.large_string())
+    for number, value, findings in scan(finder, operators, spliced):
+        if value is None:
+            unreadable.add(texts[number].row)
+        else:
+            texts[number].find_again(_parted(findings, operators)[1], operators)
+    return unreadable
+
+
+def scan(
+    finder: Finder, operators: Operators, texts: pa.LargeStringArray
+) -> Iterator[tuple[int, str | None, list[Finding]]]:
+    """Give each text with findings that are not settled: its number, itself, the findings.
+
+    A text that the scanner, or Python, cannot read is None.
+    """
+    found = finder.find(texts)
+    for number in found.unreadable.tolist():
+        yield number, None, []
+    settled = Settled(operators, frozenset(found.entities) | frozenset(operators.by_entity))
+    names = [found.entities[entity] for entity in found.entity.tolist()]
+    findings = list(
+        map(Finding, found.start.tolist(), found.end.tolist(), names, found.score.tolist())
+    )
+    numbers, firsts, counts = np.unique(found.text, return_index=True, return_counts=True)
+    values = _decoded(texts, numbers)
+    # A finding that is no part of its text is a recogniser's failure like any other.
+    lengths = np.repeat([len(value or "") for value in values], counts).astype(np.int64)
+    astray = (found.start < 0) | (found.start >= found.end) | (found.end > lengths)
+    failed = set(found.text[astray].tolist())
+    for number, value, first, count in zip(
+        numbers.tolist(), values, firsts.tolist(), counts.tolist(), strict=True
+    ):
+        if value is None or number in failed:
+            yield number, None, []
+        elif left := settled.left(value, findings[first : first + count]):
+            yield number, value, left
+
+
+def _parted(
+    findings: Sequence[Finding], operators: Operators
+) -> tuple[list[Finding], list[Finding]]:
+    """Part the findings to keep from those to reduce."""
+    if not operators.keep_some:
+        return [], list(findings)
+    kept = [found for found in findings if operators.of(found.entity).type == "keep"]
+    return kept, [found for found in findings if operators.of(found.entity).type != "keep"]
+
+
+def _decoded(texts: pa.LargeStringArray, numbers: Ints) -> list[str | None]:
+    """Give texts as Python's; None for bytes that are no UTF-8, which Arrow may hold."""
+    wanted = texts.take(pa.array(numbers))
+    try:
+        return cast("list[str | None]", wanted.to_pylist())
+    except UnicodeDecodeError:
+        return [_one(text) for text in wanted]
+
+
+def _one(text: pa.LargeStringScalar) -> str | None:
+    try:
+        return cast("str | None", text.as_py())
+    except UnicodeDecodeError:
+        return None

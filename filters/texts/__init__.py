@@ -1,0 +1,1 @@
+"""Columns of any shape → the texts in them, and back."""

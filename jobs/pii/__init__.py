@@ -1,0 +1,1 @@
+"""`corpusgate pii`: personal information in files, without a job."""
