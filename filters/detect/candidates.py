@@ -164,7 +164,7 @@ class Unit:
             self.expression = Expression(found.expression, found.caseless)
             self.shape = found
             # Watching the clock takes longer than most searches; few ways need no watch.
-            self._watched = found.ways > _FEW_WAYS
+            self._limit = {"timeout": TIMEOUT_SECONDS} if found.ways > _FEW_WAYS else {}
             held = "".join(f"\\x{c:02x}" for c in sorted(found.holds)).encode()
             self._find = self._finder(pattern.regex, int(flags), found)
             self._left = regex.compile(rb"(?r)[" + held + rb"]+")
@@ -205,9 +205,8 @@ class Unit:
         """Give the matches whose start the ends allow."""
         known = self.shape
         assert known is not None  # noqa: S101 - only called with one
-        done, size, find = 0, len(text), self._find
+        done, size = 0, len(text)
         reach = None if known.most is None or known.ahead is None else known.most + known.ahead
-        watched = self._watched
         base, data, right = int(batch.folded.starts[row]), batch.folded.data, -1
         for end in ends:
             high = end - known.fore
@@ -226,26 +225,23 @@ class Unit:
                     right = self._right.match(data, base + end, base + size).end() - base
                 stop = min(size, right + known.ahead, size if reach is None else high + reach)
             while low <= high:
-                if high - low < _ONE_BY_ONE:
-                    match = self._at(text, low, high, stop)
-                elif watched:
-                    match = find(text, low, stop, timeout=TIMEOUT_SECONDS)
-                else:
-                    match = find(text, low, stop)
-                if match is None or match.start() > high:
+                match = self._first(text, low, high, stop)
+                if match is None:
                     break
                 yield match
                 low = done = match.end()
             done = max(done, high + 1)
 
-    def _at(self, text: str, low: int, high: int, stop: int) -> Any:  # noqa: ANN401
-        """Give the first match that starts from `low` to `high`."""
-        limit = {"timeout": TIMEOUT_SECONDS} if self._watched else {}
-        for start in range(low, high + 1):
-            match = self.regex.match(text, start, stop, **limit)
-            if match is not None:
-                return match
-        return None
+    def _first(self, text: str, low: int, high: int, stop: int) -> Any:  # noqa: ANN401
+        """Give the first match that starts from `low` to `high`, on the text up to `stop`."""
+        if high - low < _ONE_BY_ONE:
+            for start in range(low, high + 1):
+                match = self.regex.match(text, start, stop, **self._limit)
+                if match is not None:
+                    return match
+            return None
+        match = self._find(text, low, stop, **self._limit)
+        return match if match is not None and match.start() <= high else None
 
     def _results(self, match: Any) -> Iterator[Result]:  # noqa: ANN401
         start, end = match.span()
