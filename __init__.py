@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .jobs.policies import load_policy
     from .jobs.registers import Registers
     from .jobs.scanner import PiiScanner
+    from .jobs.session import connect, register
     from .jobs.summary import Summary
 
 __version__ = "0.1.0"
@@ -46,8 +47,10 @@ __all__ = [
     "Summary",
     "UnitError",
     "__version__",
+    "connect",
     "decide",
     "load_policy",
+    "register",
     "run",
 ]
 
@@ -63,8 +66,10 @@ _HOMES = {
     "SchemaError": ".filters.errors",
     "Summary": ".jobs.summary",
     "UnitError": ".filters.errors",
+    "connect": ".jobs.session",
     "decide": ".filters.decide",
     "load_policy": ".jobs.policies",
+    "register": ".jobs.session",
     "run": ".jobs.local",
 }
 

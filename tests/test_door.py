@@ -23,8 +23,10 @@ PUBLIC = {
     "Summary",
     "UnitError",
     "__version__",
+    "connect",
     "decide",
     "load_policy",
+    "register",
     "run",
 }
 
