@@ -178,6 +178,7 @@ registers:
   deletions: {{empty: true}}
   holds: {{empty: true}}
 output: {{path: out}}
+pii: off
 """
 
 
