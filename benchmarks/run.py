@@ -5,6 +5,8 @@
 release    deciding and releasing 2 million records, against what one would write by hand
 memory     peak memory at one and at four times that size
 registers  five million consent events: time to prepare, time to decide
+pii        detection, beside Presidio and other detectors, on the same texts
+quality    detection against texts in which people marked what is there, where --data gives some
 reduce     the whole job with reduction, against reading and writing alone
 real       the whole job over real text, where --data or CORPUSGATE_DATA gives some
 """
@@ -24,12 +26,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 import generate
+import pii
+import quality
 import real
 import reduction
 
 HERE = Path(__file__).parent
 WORK = HERE.parent / "build" / "bench"
 THREADS = 2
+PII_MEGABYTES = 8
 
 
 @dataclass(frozen=True)
@@ -206,6 +211,20 @@ def reduce(options: argparse.Namespace) -> Iterator[str]:
         yield (f"| {name} | {seconds:.2f} | {size / seconds:.0f} | {megabytes:.0f} | {ratio:.2f} |")
 
 
+def detect(options: argparse.Namespace) -> Iterator[str]:
+    """Compare detection with Presidio and others."""
+    return pii.table(
+        argparse.Namespace(data=options.data, repeat=options.repeat, megabytes=PII_MEGABYTES)
+    )
+
+
+def grade(options: argparse.Namespace) -> Iterator[str]:
+    """Hold findings against gold."""
+    if not options.data:
+        return iter(["No data: give --data FOLDER, or set CORPUSGATE_DATA. Nothing was measured."])
+    return quality.table(Path(options.data), [])
+
+
 def registers(_: argparse.Namespace) -> Iterator[str]:
     """State what five million events cost."""
     facts = measure([sys.executable, str(HERE / "registers.py")], HERE).facts
@@ -233,6 +252,8 @@ CASES: dict[str, Callable[[argparse.Namespace], Iterator[str]]] = {
     "release": release,
     "memory": memory,
     "registers": registers,
+    "pii": detect,
+    "quality": grade,
     "reduce": reduce,
     "real": real_text,
 }
