@@ -151,13 +151,15 @@ class Text:
 
         Raises ValueError where no token is left at or after the finding's start, as Presidio does.
         """
-        if self.many and self._absent(tuple(words)) and start < self._last:
-            return False
-        whole = self._wide.get(start)
-        if whole is None:
-            whole = self._wide[start] = self._surely(start)
-        if whole and not any(word in whole for word in words):
-            return False
+        if start < self._last:
+            # There is a token; that the words are not is often told without looking for it.
+            if self.many and self._absent(tuple(words)):
+                return False
+            whole = self._wide.get(start)
+            if whole is None:
+                whole = self._wide[start] = self._surely(start)
+            if whole and not any(word in whole for word in words):
+                return False
         likely = self._likely.get(start)
         if likely is None:
             likely = self._likely[start] = self._joined(start, certain=False)
