@@ -89,6 +89,23 @@ def test_a_value_over_the_edge_of_two_rows_is_in_neither(english):
     assert {"EMAIL_ADDRESS", "CREDIT_CARD"} <= found(ours(english.scanner, whole))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "180062345~37175",
+        "1995199511~4",
+        "3345\u00a06194826878-907",
+        "xGB29 NWBK 6016 1331 9268 19",
+        "Gb29 NWBK 6016 1331 9268 19",
+        "DE89370400440532013000x",
+        "\u0131BAN DE89370400440532013000",
+    ],
+    ids=ascii,
+)
+def test_what_was_wrong_once(english, text):
+    assert english.differences([text]) == []
+
+
 def test_nulls_and_empty_rows(english):
     rows = [None, "", " ", "\n", "\r\n", None, "jane@example.com", "", None]
     assert english.differences(rows) == []
