@@ -252,7 +252,9 @@ def _listed(items: Sequence[str]) -> str:
 
 
 def _purging(policy: BoundPolicy) -> list[BoundRule]:
-    return [rule for rule in policy.forbids if rule.deadline is not None and rule.columns]
+    return [
+        rule for rule in policy.forbids if rule.deadline is not None and rule.condition != FALSE
+    ]
 
 
 def _due(policy: BoundPolicy) -> dict[str, str]:
