@@ -30,7 +30,8 @@ class Graded:
     """How a search did on one file of gold. `unreadable` counts texts.
 
     `scores` has SCORES of `filters/detect/evaluate.py`, and `exact_f1`, `exact_f2`; `labels` the
-    recall of every label. `not_looked_for` are entities that are marked, and not part of the search.
+    recall of every label. `not_looked_for` are entities that are marked and not part of the
+    search.
     """
 
     name: str
