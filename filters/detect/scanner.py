@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache as remembered
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..found import Found, Row
 from .candidates import Batch, Result
 from .entities import recognizers as chosen
 from .fold import folded
@@ -38,24 +38,6 @@ FINDINGS: Final = pa.schema(
         ("score", pa.float32()),
     ]
 )
-
-
-@dataclass(frozen=True)
-class Found:
-    """Findings of a list of texts, in a total order.
-
-    The order: text, start, end descending, score descending, entity. `entity` indexes `entities`;
-    `start` and `end` count code points. `unreadable` are the texts on which a recogniser failed or
-    timed out; they have no findings here and must not pass as clean.
-    """
-
-    entities: tuple[str, ...]
-    text: np.ndarray
-    entity: np.ndarray
-    start: np.ndarray
-    end: np.ndarray
-    score: np.ndarray
-    unreadable: np.ndarray
 
 
 class Scanner:
@@ -127,7 +109,7 @@ class Scanner:
     def find(self, texts: pa.LargeStringArray | pa.StringArray) -> Found:
         """Give the findings of these texts; a null has none."""
         texts = texts.cast(pa.large_string()).fill_null("")
-        rows: list[tuple[int, int, int, float, int]] = []
+        rows: list[Row] = []
         number = {name: i for i, name in enumerate(self.entities)}
         names, unreadable = self._named(texts, number)
         for start, batch in _batches(texts):
@@ -139,11 +121,14 @@ class Scanner:
                 for r in results
             ]
         rows = [row for row in {*rows, *names} if row[0] not in unreadable]
-        return _found(rows, sorted(unreadable), number)
+        # A recogniser of unknown code may name an entity that it did not declare.
+        entities = tuple(sorted(number))
+        place = {number[name]: i for i, name in enumerate(entities)}
+        return Found.of(entities, ((*row[:4], place[row[4]]) for row in rows), unreadable)
 
     def _named(
         self, texts: pa.LargeStringArray, number: dict[str, int]
-    ) -> tuple[list[tuple[int, int, int, float, int]], set[int]]:
+    ) -> tuple[list[Row], set[int]]:
         """Give what the NLP engine finds, and the texts on which it failed."""
         if not self._names:
             return [], set()
@@ -258,22 +243,3 @@ def _batches(texts: pa.LargeStringArray) -> Iterator[tuple[int, pa.LargeStringAr
         stop = min(max(stop, start + 1), start + _BATCH_ROWS)
         yield start, texts.slice(start, stop - start)
         start = stop
-
-
-def _found(
-    rows: list[tuple[int, int, int, float, int]], unreadable: list[int], number: dict[str, int]
-) -> Found:
-    """Put findings in order, as columns."""
-    names = tuple(sorted(number))
-    place = {number[name]: i for i, name in enumerate(names)}
-    ordered = sorted((t, s, e, c, place[n]) for t, s, e, c, n in rows)
-    text, start, end, score, entity = zip(*ordered, strict=True) if ordered else ((),) * 5
-    return Found(
-        names,
-        np.array(text, dtype=np.int64),
-        np.array(entity, dtype=np.int16),
-        np.array(start, dtype=np.int64),
-        -np.array(end, dtype=np.int64),
-        -np.array(score, dtype=np.float64),
-        np.array(unreadable, dtype=np.int64),
-    )

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
@@ -21,33 +21,14 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from ..errors import Fault, JobError
+from ..found import Found
 from .loaded import Loaded
 from .models import ENGINES, Model, find_model, find_spacy
 from .spec import Labels, NlpSpec, label_faults, read_labels, read_spec
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-
-@dataclass(frozen=True)
-class Names:
-    """Names in a list of texts, in a total order.
-
-    The order: text, start, end descending, score descending, entity. `entity` indexes `entities`;
-    `start` and `end` count code points. `unreadable` are the texts on which the engine failed;
-    they have no findings here and must not pass as clean.
-    """
-
-    entities: tuple[str, ...]
-    text: np.ndarray
-    entity: np.ndarray
-    start: np.ndarray
-    end: np.ndarray
-    score: np.ndarray
-    unreadable: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -102,7 +83,7 @@ class Nlp:
             "libraries": self._libraries(),
         }
 
-    def find(self, texts: pa.LargeStringArray | pa.StringArray, threshold: float) -> Names:
+    def find(self, texts: pa.LargeStringArray | pa.StringArray, threshold: float) -> Found:
         """Find names with at least this score; a null has none."""
         values, unreadable = _strings(texts)
         keys = [_key(value) if value else None for value in values]
@@ -117,7 +98,7 @@ class Nlp:
             for start, end, score, entity in found or ():
                 if score >= threshold:
                     rows.append((index, start, -end, -score, number[entity]))
-        return _names(self.entities, sorted(rows), sorted(unreadable))
+        return Found.of(self.entities, rows, unreadable)
 
     def load(self) -> Loaded:
         """Load the model unless this process has it. Raises JobError, as `open_nlp` does."""
@@ -220,23 +201,6 @@ def _strings(texts: pa.Array) -> tuple[list[str | None], list[int]]:
 
 def _key(text: str) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
-
-
-def _names(
-    entities: tuple[str, ...],
-    rows: Sequence[tuple[int, int, int, float, int]],
-    unreadable: Sequence[int],
-) -> Names:
-    text, start, end, score, entity = zip(*rows, strict=True) if rows else ((),) * 5
-    return Names(
-        entities,
-        np.array(text, dtype=np.int64),
-        np.array(entity, dtype=np.int16),
-        np.array(start, dtype=np.int64),
-        -np.array(end, dtype=np.int64),
-        -np.array(score, dtype=np.float64),
-        np.array(unreadable, dtype=np.int64),
-    )
 
 
 def _version(model: Model) -> dict[str, str | None]:

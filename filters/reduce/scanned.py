@@ -17,7 +17,7 @@ from .splice import Edit, Origins
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..detect.scanner import Found
+    from ..found import Found
     from ..texts.leaves import Leaves
 
     Ints: TypeAlias = NDArray[np.int64]

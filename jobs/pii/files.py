@@ -34,7 +34,7 @@ from .progress import FileProgress
 from .reading import Corpus, OpenFile, Totals, each_file, unit_of
 
 if TYPE_CHECKING:
-    from ...filters.detect.scanner import Found
+    from ...filters.found import Found
 
 _SKIPPED: Final = (".", "_")
 """Files and folders that start so are not listed as input."""

@@ -17,10 +17,11 @@ import pyarrow as pa
 import pytest
 import spacy
 from corpusgate.filters.errors import JobError
+from corpusgate.filters.found import Found
 from corpusgate.filters.names import nlp as module
 from corpusgate.filters.names.chunks import chunks
 from corpusgate.filters.names.loaded import Loaded
-from corpusgate.filters.names.nlp import Names, open_nlp
+from corpusgate.filters.names.nlp import open_nlp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nlp_models.small import FAMILY, GIVEN, SENTENCES, package, train, write
@@ -71,7 +72,7 @@ def column(*texts: str | None) -> pa.LargeStringArray:
     return pa.array(texts, pa.large_string())
 
 
-def rows(names: Names) -> list[tuple]:
+def rows(names: Found) -> list[tuple]:
     fields = zip(names.text, names.start, names.end, names.score, names.entity, strict=True)
     return [(int(t), int(s), int(e), float(c), names.entities[n]) for t, s, e, c, n in fields]
 

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from corpusgate.filters.detect.scanner import Found
 from corpusgate.filters.errors import JobError
+from corpusgate.filters.found import Found
 from corpusgate.jobs import cli
 from corpusgate.jobs.pii import cli as pii_cli
 from corpusgate.jobs.pii.files import reduce_files, scan_files

@@ -10,7 +10,7 @@ import pyarrow as pa
 from .reference import Finding, Row
 
 if TYPE_CHECKING:
-    from corpusgate.filters.detect.scanner import Found
+    from corpusgate.filters.found import Found
 
 
 class Finder(Protocol):

@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass, field
 
-import numpy as np
 import pyarrow as pa
+from corpusgate.filters.found import Found
 from corpusgate.filters.texts.leaves import leaves
 from corpusgate.filters.texts.paths import parse_path
 
@@ -17,19 +17,6 @@ PATTERNS = {
     "PHONE_NUMBER": (r"(?<!\w)(?:\+?1[ .-]?)?\(?\d{3}\)?[ .-]?\d{3}[ .-]?\d{4}\b", 0.4),
     "URL": (r"\b(?:https?://)?[a-z]+\.(?:com|org|net|de)\b(?:/\w+)?", 0.5),
 }
-
-
-@dataclass(frozen=True)
-class Found:
-    """The fields of a scanner's Found; the module that has it is costly to import."""
-
-    entities: tuple[str, ...]
-    text: np.ndarray
-    entity: np.ndarray
-    start: np.ndarray
-    end: np.ndarray
-    score: np.ndarray
-    unreadable: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -53,16 +40,7 @@ class Finder:
                 if self.context.get(name, "") in text:
                     matches = re.finditer(pattern, text)
                     found += [(number, m.start(), -m.end(), -score, entity) for m in matches]
-        table = np.array(sorted(found), np.float64).reshape(-1, 5)
-        return Found(
-            names,
-            table[:, 0].astype(np.int64),
-            table[:, 4].astype(np.int16),
-            table[:, 1].astype(np.int64),
-            (-table[:, 2]).astype(np.int64),
-            -table[:, 3],
-            np.array(unreadable, np.int64),
-        )
+        return Found.of(names, found, unreadable)
 
 
 def column_of(texts, path="text"):
