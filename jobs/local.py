@@ -9,14 +9,10 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
-
-from filelock import FileLock, Timeout
 
 from ..connectors.audit import (
     LISTS,
@@ -27,6 +23,7 @@ from ..connectors.audit import (
     withdraw,
     write_shards,
 )
+from ..connectors.lock import locked
 from ..connectors.manifest import (
     MANIFEST,
     OURS,
@@ -103,7 +100,7 @@ def run(
         watcher.warn(warning)
     plan.reduction.load()
     count = max(1, workers or os.cpu_count() or 1)
-    with _locked(output):
+    with locked(output, "wait for it, or give another output.path"):
         if fresh:
             _clear(output, audit)
         state = RunState(
@@ -255,19 +252,3 @@ def _clear(output: Path, audit: Path) -> None:
         else:
             path.unlink(missing_ok=True)
     clear_audit(audit)
-
-
-@contextmanager
-def _locked(output: Path) -> Iterator[None]:
-    """Keep other runs out of the output; the system lets go of the lock if this one dies."""
-    output.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(output / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        what = "another run is writing here"
-        raise OutputError(str(output), what, "wait for it, or give another output.path") from None
-    try:
-        yield
-    finally:
-        lock.release()

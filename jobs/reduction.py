@@ -7,11 +7,11 @@ travels to every worker.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from ..connectors.key import read_key
 from ..filters.errors import Fault, JobError
 from ..filters.reduce.operators import parse_operators
 from ..filters.reduce.pseudonyms import Key
@@ -72,7 +72,9 @@ OFF: Final = Reduction(None, None, None, "record", {"pii": "off"})
 
 def open_reduction(job: Job) -> Reduction:
     """Open what a job says under `pii`, `record_ids` and `key`. Raises JobError."""
-    secret = _secret(job.key, job) if job.key is not None else None
+    spec = job.key or KeySpec()
+    file = None if spec.file is None else job.base / spec.file
+    secret = read_key(spec.env, file, job.source, ("key.env", "key.file"))
     ids = None
     if job.record_ids == "hmac" and secret is not None:
         ids = Key(Key(secret).derive("record ids"))
@@ -136,20 +138,3 @@ def open_scanner(pii: PiiSpec, job: Job) -> Scanner:
         )
     except ValueError as error:
         raise JobError(job.source, (Fault("pii", str(error)),)) from None
-
-
-def _secret(spec: KeySpec, job: Job) -> bytes:
-    """Read the key. A file's last line break is not part of it."""
-    if spec.env is not None:
-        where, secret = "key.env", os.environ.get(spec.env, "").encode()
-        missing = f"the environment variable {spec.env} is not set"
-    else:
-        where, missing = "key.file", f"{spec.file} cannot be read"
-        try:
-            secret = (job.base / str(spec.file)).read_bytes().rstrip(b"\r\n")
-        except OSError:
-            secret = b""
-    if not secret:
-        fix = "put a secret there; `openssl rand -hex 32` makes one"
-        raise JobError(job.source, (Fault(where, missing, fix),))
-    return secret

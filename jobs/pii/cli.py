@@ -167,7 +167,7 @@ def reduce(
     Paths, columns, types and codecs stay as they are. A record that cannot be read is left out.
     """
     from .files import reduce_files
-    from .options import open_reducer, read_key, read_scope
+    from .options import open_reducer, read_one_key, read_scope
     from .progress import watch_files
     from .reading import Corpus
 
@@ -183,7 +183,7 @@ def reduce(
         )
         totals = reduce_files(
             Corpus(tuple(files), _words(columns), id_column),
-            open_reducer(search, _words(operators), read_key(key_env, key_file)),
+            open_reducer(search, _words(operators), read_one_key(key_env, key_file)),
             output,
             scope=read_scope(scope),
             listing=findings,

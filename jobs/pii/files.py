@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from filelock import FileLock, Timeout
 
+from ...connectors.lock import locked
 from ...connectors.staged import StagedFile, sweep
 from ...connectors.storage import InputFile, resolve
-from ...filters.errors import Fault, JobError, OutputError
+from ...filters.errors import Fault, JobError
 from ...filters.reduce.reducer import UNREADABLE, Reducer
 from ...filters.reduce.scanned import Finder
 from ...filters.reduce.scopes import Scope
@@ -122,7 +122,7 @@ def reduce_files(
             target.publish()
 
     with ExitStack() as stack:
-        stack.enter_context(_locked(output))
+        stack.enter_context(locked(output, "wait for it, or give another --output"))
         sweep(output)
         listed = stack.enter_context(Listing(listing)) if listing else None
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix=".scratch-", dir=output))
@@ -198,19 +198,3 @@ def _check_names(inputs: Sequence[InputFile]) -> None:
             what = f"{names[target]} and {item.name} would both be written as {target}"
             raise JobError(SOURCE, (Fault("FILES", what, "rename one of them"),))
         names[target] = item.name
-
-
-@contextmanager
-def _locked(output: Path) -> Iterator[None]:
-    """Keep others from writing to the same folder at the same time."""
-    output.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(output / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        what = "somebody else is writing here"
-        raise OutputError(str(output), what, "wait, or give another --output") from None
-    try:
-        yield
-    finally:
-        lock.release()

@@ -5,12 +5,12 @@ Files and environment are read here, before anything is written. Faults name the
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ...connectors.key import read_key
 from ...filters.document import parse_document
 from ...filters.errors import Fault, JobError
 from ...filters.reduce.operators import parse_operators
@@ -109,26 +109,12 @@ def read_scope(word: str) -> Scope:
     raise JobError(SOURCE, (Fault("--scope", what, fix),))
 
 
-def read_key(env: str | None, file: Path | None) -> bytes | None:
-    """Read the key. A file's last line break is not part of it. Raises JobError."""
+def read_one_key(env: str | None, file: Path | None) -> bytes | None:
+    """Read the key from the one place that is given. Raises JobError."""
     if env is not None and file is not None:
         fix = "leave one of them out"
         raise JobError(SOURCE, (Fault("--key-file", "--key-env is given as well", fix),))
-    if env is not None:
-        where, secret = "--key-env", os.environ.get(env, "").encode()
-        missing = f"the environment variable {env} is not set"
-    elif file is not None:
-        where, missing = "--key-file", f"{file} cannot be read, or is empty"
-        try:
-            secret = file.read_bytes().rstrip(b"\r\n")
-        except OSError:
-            secret = b""
-    else:
-        return None
-    if not secret:
-        fix = "put a secret there; `openssl rand -hex 32` makes one"
-        raise JobError(SOURCE, (Fault(where, missing, fix),))
-    return secret
+    return read_key(env, file, SOURCE, ("--key-env", "--key-file"))
 
 
 def _mapping(path: Path, option: str) -> dict[str, Any]:
