@@ -6,7 +6,6 @@ and is spelled out here.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from functools import reduce, singledispatch
 from operator import and_, eq, ge, gt, le, lt, ne, or_
 from typing import Any, Final
@@ -44,6 +43,8 @@ DTYPES: Final[dict[Type, pl.DataType]] = {
     Type.LIST: pl.List(pl.String()),
 }
 
+# Polars would give a bare integer the narrowest type of its surroundings, and `CASE` the wrong one.
+_TYPED: Final = {Type.INTEGER, Type.TIMESTAMP, Type.DURATION}
 _MIRRORED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _OPERATORS: Final = {"=": eq, "<>": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
 
@@ -74,10 +75,9 @@ def _(node: Parameter) -> pl.Expr:
 
 @to_polars.register
 def _(node: Literal) -> pl.Expr:
-    value: Any = node.value
-    if isinstance(value, datetime | timedelta) or value is None:
-        return pl.lit(value, dtype=DTYPES[node.type])
-    return pl.lit(value)
+    if node.value is None or node.type in _TYPED:
+        return pl.lit(node.value, dtype=DTYPES[node.type])
+    return pl.lit(node.value)
 
 
 @to_polars.register

@@ -49,8 +49,7 @@ def emit(job: Job | str | Path, target: Path) -> None:
     as_of, origin = settled_as_of(spec)
     policy = bind_policy(spec, as_of)
     check_columns(spec, policy)
-    registers = open_registers(spec)
-    registers.require(policy.registers())
+    registers, _ = open_registers(spec, policy)
     with new_database() as database:
         files = corpus_files(spec, database)
         tables = {

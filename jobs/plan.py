@@ -220,11 +220,7 @@ def make_plan(job: Job, as_of: datetime) -> Plan:
     """
     policy = bind_policy(job, as_of)
     check_columns(job, policy)
-    warnings: list[str] = []
-    registers = open_registers(job)
-    registers.require(policy.registers())
-    warnings += _freshness(job, registers, as_of)
-    registers.match_ids(dict.fromkeys(job.input.columns))
+    registers, warnings = open_registers(job, policy)
     settings = Settings.of(job)
     reduction = open_reduction(job)
     warnings += reduction.warnings
@@ -241,14 +237,18 @@ def make_plan(job: Job, as_of: datetime) -> Plan:
     )
 
 
-def open_registers(job: Job) -> RegisterSet:
-    """Open the registers that a job names. Raises RegisterError."""
+def open_registers(job: Job, policy: BoundPolicy) -> tuple[RegisterSet, list[str]]:
+    """Open the registers that a job names, and say what is doubtful about them.
+
+    Raises RegisterError for one that the policy needs and the job does not name, that is older than
+    the job's `max_register_age`, or that names ids which the job does not map.
+    """
     specs = {
         name: spec
         for name in type(job.registers).model_fields
         if (spec := getattr(job.registers, name)) is not None
     }
-    return Registers(
+    registers = Registers(
         **{name: spec.path for name, spec in specs.items()},
         snapshot_at={n: s.snapshot_at for n, s in specs.items() if s.snapshot_at is not None},
         empty=[name for name, spec in specs.items() if spec.empty],
@@ -258,6 +258,10 @@ def open_registers(job: Job) -> RegisterSet:
         },
         base=job.base,
     )
+    registers.require(policy.registers())
+    warnings = list(_freshness(job, registers, policy.as_of))
+    registers.match_ids(dict.fromkeys(job.input.columns))
+    return registers, warnings
 
 
 def _freshness(job: Job, registers: RegisterSet, as_of: datetime) -> Iterator[str]:

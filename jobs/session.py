@@ -56,20 +56,22 @@ DUE: Final = "record_id, purge_reason AS reason, purge_deadline AS deadline, sha
 class Session:
     """A prepared connection, and what it was prepared with.
 
-    `allowed` says whether queries may use a folder besides, `finished` whether a run's output is
-    there; `sayings` are the messages of our own that an error may quote.
+    `doubts` says what is doubtful about the registers, `finished` whether a run's output is there,
+    `allowed` whether queries may use a folder besides.
     """
 
     database: duckdb.DuckDBPyConnection
     policy: BoundPolicy
     as_of_from: str
     files: CorpusFiles
+    doubts: tuple[str, ...]
     finished: bool
     allowed: bool = False
 
     @property
     def warnings(self) -> Iterator[str]:
-        """Say what the answers leave out."""
+        """Say what the answers leave out, and what they rest on."""
+        yield from self.doubts
         for name, what in self.files.unreadable.items():
             yield f"{name} is left out: {what}"
 
@@ -91,9 +93,7 @@ def open_session(job: Job | str | Path, *, allow: Sequence[str | Path] = ()) -> 
     as_of, origin = settled_as_of(spec)
     policy = bind_policy(spec, as_of)
     check_columns(spec, policy)
-    registers = open_registers(spec)
-    registers.require(policy.registers())
-    registers.match_ids(dict.fromkeys(spec.input.columns))
+    registers, doubts = open_registers(spec, policy)
     database = new_database()
     files = corpus_files(spec, database)
     _match_ids(files, registers)
@@ -106,7 +106,7 @@ def open_session(job: Job | str | Path, *, allow: Sequence[str | Path] = ()) -> 
     readable = [*paths(files), *(str(path) for listed in run.values() for path in listed)]
     database.execute(f"SET VARIABLE as_of = {literal(as_of)}")
     _lock(database, readable, [Path(folder).resolve() for folder in allow])
-    return Session(database, policy, origin, files, bool(run), bool(allow))
+    return Session(database, policy, origin, files, tuple(doubts), bool(run), bool(allow))
 
 
 def register(

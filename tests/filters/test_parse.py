@@ -207,6 +207,13 @@ def test_literal_on_the_left_of_a_case():
     assert frame.with_columns(to_polars(node).alias("t"))["t"].to_list() == [False, False]
 
 
+def test_integers_are_64_bits_wide_wherever_they_stand():
+    node, _ = parse("CASE WHEN deleted THEN 9223372036854775807 ELSE 7 END IN (0, 7)", NAMES)
+    frame = pl.DataFrame({"deleted": [True, False, None]})
+    truths = frame.with_columns(to_polars(node).alias("t"))["t"].to_list()
+    assert truths == [False, True, True]
+
+
 @pytest.mark.parametrize(
     "choices",
     [
