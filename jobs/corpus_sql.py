@@ -19,9 +19,9 @@ from ..connectors.parquet import ParquetShard
 from ..connectors.storage import InputFile, list_inputs, partitions, resolve
 from ..filters.errors import Fault, JobError, SchemaError, UnitError
 from ..filters.schema import PROVENANCE
-from ..filters.sql_decide import Corpus
-from ..filters.sql_mapping import mapped, quoted
-from ..filters.sql_provenance import SQL_TYPES, text
+from ..filters.sql.decide import Corpus
+from ..filters.sql.mapping import mapped, quoted
+from ..filters.sql.provenance import SQL_TYPES, text
 from .plan import Settings, check_shard
 from .spec import Job
 

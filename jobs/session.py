@@ -9,7 +9,7 @@
     consent, accounts, deletions, holds
     released, findings, purge      what the job's finished run has left, if there is one
 
-The decision is the SQL of `filters/sql_decide`; none of it is asked of Polars.
+The decision is the SQL of `filters/sql/decide`; none of it is asked of Polars.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from ..filters.decide import bind
 from ..filters.policy import BoundPolicy, Policy
 from ..filters.registers import FIELDS, REGISTERS, RegisterSet
 from ..filters.schema import DERIVED, PROVENANCE, Type
-from ..filters.sql_decide import DECISION, PURGE, Corpus, Question, decision_sql
-from ..filters.sql_mapping import ZONED, id_kind, literal, micros, quoted
-from ..filters.sql_provenance import SQL_TYPES, UNREADABLE, instant, text
+from ..filters.sql.decide import DECISION, PURGE, Corpus, Question, decision_sql
+from ..filters.sql.mapping import ZONED, id_kind, literal, micros, quoted
+from ..filters.sql.provenance import SQL_TYPES, UNREADABLE, instant, text
 from .corpus_sql import CorpusFiles, corpus_files, nothing_to_read, paths
 from .describe_plan import settled_as_of
 from .plan import bind_policy, check_columns, open_registers, output_folders

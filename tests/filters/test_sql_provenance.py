@@ -9,11 +9,11 @@ import polars as pl
 import pytest
 from corpusgate.filters.mapping import Source, map_columns
 from corpusgate.filters.provenance import conform, normal_endpoint, normal_model
-from corpusgate.filters.sql_mapping import from_text as text_in_sql
-from corpusgate.filters.sql_mapping import mapped
-from corpusgate.filters.sql_provenance import normal_endpoint as endpoint_in_sql
-from corpusgate.filters.sql_provenance import normal_id as id_in_sql
-from corpusgate.filters.sql_provenance import normal_model as model_in_sql
+from corpusgate.filters.sql.mapping import from_text as text_in_sql
+from corpusgate.filters.sql.mapping import mapped
+from corpusgate.filters.sql.provenance import normal_endpoint as endpoint_in_sql
+from corpusgate.filters.sql.provenance import normal_id as id_in_sql
+from corpusgate.filters.sql.provenance import normal_model as model_in_sql
 from corpusgate.filters.times import from_text
 from polars.testing import assert_series_equal
 

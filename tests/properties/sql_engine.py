@@ -7,7 +7,7 @@ import polars as pl
 from corpusgate.filters.policy import BoundPolicy
 from corpusgate.filters.registers import RegisterSet
 from corpusgate.filters.schema import DERIVED, PROVENANCE
-from corpusgate.filters.sql_decide import DECISION, PURGE, Corpus, Question, decision_sql
+from corpusgate.filters.sql.decide import DECISION, PURGE, Corpus, Question, decision_sql
 
 ASKED = (*DERIVED, *DECISION, *PURGE)
 

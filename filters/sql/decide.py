@@ -13,11 +13,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from .policy import BoundPolicy, BoundRule
-from .predicate import FALSE, columns
-from .sql_provenance import NORMAL, conformed, listing, text
-from .sql_state import derive, times_of_records
-from .to_duckdb import identifier, to_duckdb
+from ..policy import BoundPolicy, BoundRule
+from ..predicate import FALSE, columns
+from ..to_duckdb import identifier, to_duckdb
+from .provenance import NORMAL, conformed, listing, text
+from .state import derive, times_of_records
 
 DECISION: Final = ("eligible", "reason", "reasons")
 PURGE: Final = ("purge_reason", "purge_deadline")
@@ -64,7 +64,7 @@ def decision_sql(
 ) -> str:
     """Write the query that decides the records of a corpus.
 
-    `registers` and `kinds` are as `sql_state.derive` takes them. The result has the columns asked
+    `registers` and `kinds` are as `state.derive` takes them. The result has the columns asked
     for, then those carried; no row is lost or doubled, and their order is not promised.
     """
     settled = _settled(policy, question)

@@ -12,12 +12,12 @@ from typing import Final
 
 import polars as pl
 
-from .mapping import Source
-from .registers import FIELDS, Field, field_types
-from .schema import Type
-from .sql_mapping import mapped, quoted
-from .sql_provenance import blank, text
-from .to_duckdb import identifier
+from ..mapping import Source
+from ..registers import FIELDS, Field, field_types
+from ..schema import Type
+from ..to_duckdb import identifier
+from .mapping import mapped, quoted
+from .provenance import blank, text
 
 _TRUE: Final = "('true', 't', '1', 'yes')"
 _FALSE: Final = "('false', 'f', '0', 'no')"

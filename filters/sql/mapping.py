@@ -11,15 +11,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from .document import suggest
-from .errors import SchemaError
-from .mapping import PERPETUAL, Source
-from .parse import Names, parse, parse_time
-from .predicate import Literal
-from .schema import PROVENANCE, Type
-from .sql_provenance import UNREADABLE, WHITE, instant, text
-from .times import FIRST, LAST, UNITS
-from .to_duckdb import to_duckdb
+from ..document import suggest
+from ..errors import SchemaError
+from ..mapping import PERPETUAL, Source
+from ..parse import Names, parse, parse_time
+from ..predicate import Literal
+from ..schema import PROVENANCE, Type
+from ..times import FIRST, LAST, UNITS
+from ..to_duckdb import to_duckdb
+from .provenance import UNREADABLE, WHITE, instant, text
 
 _INTEGERS: Final = frozenset(
     f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "", "BIG", "HUGE")

@@ -11,9 +11,9 @@ import string
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from .schema import PROVENANCE, SUBJECTS, TIMES, Type
-from .times import FIRST, LAST
-from .to_duckdb import identifier
+from ..schema import PROVENANCE, SUBJECTS, TIMES, Type
+from ..times import FIRST, LAST
+from ..to_duckdb import identifier
 
 WHITE: Final = (
     r"\t\n\v\f\r \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}"

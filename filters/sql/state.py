@@ -17,11 +17,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, cast
 
-from .policy import BoundPolicy
-from .predicate import Literal
-from .schema import API_SURFACES, CONSENT_SUBJECTS, DERIVED, SUBJECTS, SURFACES, Type
-from .sql_provenance import normal_model, text
-from .to_duckdb import to_duckdb
+from ..policy import BoundPolicy
+from ..predicate import Literal
+from ..schema import API_SURFACES, CONSENT_SUBJECTS, DERIVED, SUBJECTS, SURFACES, Type
+from ..to_duckdb import to_duckdb
+from .provenance import normal_model, text
 
 _BEFORE: Final = "TIMESTAMPTZ '-infinity'"
 _AFTER: Final = "TIMESTAMPTZ 'infinity'"

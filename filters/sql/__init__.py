@@ -1,0 +1,1 @@
+"""The decision as DuckDB SQL: mapping, registers, state, rules."""
