@@ -37,6 +37,7 @@ class RunState:
     finished_at: str | None = None
     registers: Mapping[str, str] = field(default_factory=dict)
     host: str | None = None
+    engine: str | None = None
     workers: int | None = None
     seconds: float | None = None
     input_megabytes_per_second: float | None = None

@@ -6,6 +6,7 @@ Commands import what they need when they run, so that `--help` answers at once.
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
@@ -35,6 +36,14 @@ policy_app = typer.Typer(no_args_is_help=True, help="Look at policies and check 
 app.add_typer(policy_app, name="policy")
 app.add_typer(pii_app, name="pii")
 app.command(epilog="Example: corpusgate sql --query losses --job job.yaml")(sql)
+
+
+class Engine(StrEnum):
+    """Who processes units."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
 
 JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="The job file (YAML).")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
@@ -66,7 +75,15 @@ def run(
     *,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew, resume nothing.")] = False,
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Threads; by default one a core.")
+        int | None,
+        typer.Option("--workers", min=1, help="How many at a time; by default one a core."),
+    ] = None,
+    engine: Annotated[
+        Engine | None, typer.Option("--engine", help="Where; by default what the job says.")
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option("--address", help="Of a Ray cluster, host:port; without it, Ray starts here."),
     ] = None,
     as_json: Json = False,
     quiet: Annotated[
@@ -84,8 +101,17 @@ def run(
     from .spec import load_job
 
     spec = load_job(job)
+    if address is not None and (engine or spec.engine) != Engine.RAY:
+        _fail("--address is that of a Ray cluster; say --engine ray, or leave it out", USAGE)
     with watch(quiet=quiet) as progress:
-        summary = run_job(spec, fresh=fresh, workers=workers, progress=progress)
+        summary = run_job(
+            spec,
+            fresh=fresh,
+            workers=workers,
+            engine=engine and engine.value,
+            address=address,
+            progress=progress,
+        )
     if summary.done_before:
         typer.echo(f"done as of {summary.as_of.isoformat()}; --fresh starts anew", err=True)
     if as_json:

@@ -11,6 +11,7 @@ import shutil
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -43,7 +44,7 @@ from .shard import Context, failed
 from .spec import Job, load_job
 from .subjects import duplicate_ids, unmatched_subjects
 from .summary import Summary, manifest_facts, summarise
-from .workers import work
+from .workers import Engine, work
 
 
 class Progress(Protocol):
@@ -77,17 +78,24 @@ def run(
     *,
     fresh: bool = False,
     workers: int | None = None,
+    engine: str | None = None,
+    address: str | None = None,
     progress: Progress | None = None,
 ) -> Summary:
     """Run a job: decide every record, release the eligible ones, write why.
 
     Resumes what an earlier run left unfinished; `fresh` starts anew. `workers` is the number of
-    threads or processes, by default one a core. Raises CorpusgateError for what stops a run before
-    anything is written, and OSError where the output cannot be written.
+    threads or processes, by default one a core. `engine` is `local` or `ray`, by default what the
+    job says, `address` that of a Ray cluster; the output is the same, byte for byte. Raises
+    CorpusgateError for what stops a run before anything is written, and OSError where the output
+    cannot be written.
     """
     begun = time.perf_counter()
     started_at = datetime.now(UTC)
     spec = job if isinstance(job, Job) else load_job(job)
+    chosen = engine or spec.engine
+    if address is not None and chosen != "ray":
+        raise ValueError("an address goes with engine ray")
     watcher = progress or Silent()
     output, audit = output_folders(spec)
     check_ours(output, audit)
@@ -99,7 +107,7 @@ def run(
     for warning in plan.warnings:
         watcher.warn(warning)
     plan.reduction.load()
-    count = max(1, workers or os.cpu_count() or 1)
+    start = _engine(chosen, spec, address, workers, watcher)
     with locked(output, "wait for it, or give another output.path"):
         if fresh:
             _clear(output, audit)
@@ -110,7 +118,7 @@ def run(
         write_run_state(output, state)
         open_audit(audit, output)
         sweep(output)
-        results = _work(plan, output, audit, count, watcher)
+        results = _work(plan, output, audit, start, watcher)
         summary = _finish(plan, output, audit, results)
         seconds = time.perf_counter() - begun
         megabytes = sum(item.size for item in plan.inputs) / 1e6
@@ -123,7 +131,8 @@ def run(
                 registers={n: r.source for n, r in plan.registers.given().items()},
                 finished_at=datetime.now(UTC).isoformat(),
                 host=platform.node(),
-                workers=count,
+                engine=chosen,
+                workers=workers,
                 seconds=round(seconds, 3),
                 input_megabytes_per_second=round(megabytes / seconds, 1),
             ),
@@ -131,8 +140,19 @@ def run(
     return replace(summary, seconds=round(seconds, 3))
 
 
+def _engine(
+    name: str, spec: Job, address: str | None, workers: int | None, watcher: Progress
+) -> Engine:
+    """Choose who processes units."""
+    if name == "ray":
+        from .ray_engine import RayEngine
+
+        return RayEngine(spec.ray, address, workers, watcher.warn)
+    return partial(work, workers=workers or os.cpu_count() or 1)
+
+
 def _work(
-    plan: Plan, output: Path, audit: Path, workers: int, watcher: Progress
+    plan: Plan, output: Path, audit: Path, start: Engine, watcher: Progress
 ) -> list[UnitResult]:
     keys = plan.keys()
     done = _intact(output, audit)
@@ -158,7 +178,7 @@ def _work(
         audit,
         duplicate_ids(plan, audit) if plan.settings.unique == "run" else None,
     )
-    for result in work(todo, keys, context, workers):
+    for result in start(todo, keys, context):
         results.append(result)
         watcher.unit(result)
     return _whole(results, keys, output, audit)

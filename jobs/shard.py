@@ -79,7 +79,7 @@ def process(units: Sequence[Unit], keys: Mapping[Unit, str], context: Context) -
                 context.registers.match_ids(id_kinds(records.schema))
                 read.append((unit, shard, judge.records(records, context.duplicates)))
             except (UnitError, SchemaError, RegisterError) as error:
-                results.append(failed(_blank(unit), error))
+                results.append(failed(blank(unit), error))
         if not read:
             return results
         facts = judge.facts(pl.concat(records for _, _, records in read))
@@ -91,14 +91,15 @@ def process(units: Sequence[Unit], keys: Mapping[Unit, str], context: Context) -
             try:
                 result = _released(unit, shard, facts.slice(*rows), verdict.slice(*rows), context)
             except (UnitError, SchemaError) as error:
-                results.append(failed(_blank(unit), error))
+                results.append(failed(blank(unit), error))
                 continue
             commit(context.audit, keys[unit], result)
             results.append(result)
     return results
 
 
-def _blank(unit: Unit) -> UnitResult:
+def blank(unit: Unit) -> UnitResult:
+    """Give the result of a unit of which nothing is known yet."""
     return UnitResult(unit.name, unit.part, unit.parts, unit.size, unit.digest, unit.row_offset)
 
 
@@ -183,7 +184,7 @@ def _released(
                 "findings", listed.with_columns(pl.lit(places).gather(pl.col("row")).alias("row"))
             )
         return replace(
-            _blank(unit),
+            blank(unit),
             rows=facts.height,
             eligible=kept,
             excluded=facts.height - kept,

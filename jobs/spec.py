@@ -142,6 +142,14 @@ class PiiSpec(_Spec):
         return float(self.threshold)
 
 
+class RaySpec(_Spec):
+    """How to use a Ray cluster. Without an address, RAY_ADDRESS counts, else Ray starts here."""
+
+    address: str | None = None
+    task_memory_bytes: int = Field(default=3 * GIB // 2, ge=1)
+    retries: int = Field(default=3, ge=0)
+
+
 class Job(_Spec):
     """A job file's keys. Relative paths are relative to `base`, the file's folder."""
 
@@ -157,6 +165,8 @@ class Job(_Spec):
     pii: PiiSpec | None = Field(default_factory=PiiSpec)
     record_ids: Literal["own", "hmac"] = "own"
     key: KeySpec | None = None
+    engine: Literal["local", "ray"] = "local"
+    ray: RaySpec = Field(default_factory=RaySpec)
 
     _base: Path = PrivateAttr(default_factory=Path)
     _source: str = PrivateAttr(default="job")
@@ -195,9 +205,10 @@ class Job(_Spec):
         """Give what the output depends on, as plain data without defaults left open.
 
         Register locations stay out: what a register holds counts, not where it lies, and a
-        location may hold a password. So does the place of the key.
+        location may hold a password. So does the place of the key, and where the job is run.
         """
-        data = self.model_dump(mode="json", exclude_none=True, exclude={"registers", "key"})
+        outside = {"registers", "key", "engine", "ray"}
+        data = self.model_dump(mode="json", exclude_none=True, exclude=outside)
         data["output"] = {"compression_level": self.output.compression_level}
         return {"pii": "off", **data}
 
@@ -247,6 +258,7 @@ _MODELS: Final[dict[str, type[BaseModel]]] = {
     "output": OutputSpec,
     "pii": PiiSpec,
     "key": KeySpec,
+    "ray": RaySpec,
 }
 
 

@@ -36,6 +36,8 @@ GROUPS_EACH: Final = 3
 _ROW_BYTES: Final = 1000  # of JSON lines, which are counted only when they are read
 
 Task = Callable[[list[Unit]], list[UnitResult]]
+Engine = Callable[[Sequence[Unit], dict[Unit, str], Context], Iterator[UnitResult]]
+"""Who processes units: takes them with their keys, yields each result as it comes."""
 
 
 def work(

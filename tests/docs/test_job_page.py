@@ -18,6 +18,7 @@ from corpusgate.jobs.spec import (
     KeySpec,
     OutputSpec,
     PiiSpec,
+    RaySpec,
     RegisterSpec,
     RegistersSpec,
     SourceSpec,
@@ -38,6 +39,7 @@ SECTIONS = {
     "`output`": OutputSpec,
     "`pii`": PiiSpec,
     "`key`": KeySpec,
+    "`ray`": RaySpec,
 }
 INPUT = {"path": ["c"], "columns": {"record_id": "id"}, "text": ["t"]}
 LEAST: dict[Any, dict[str, Any]] = {
@@ -63,7 +65,7 @@ def test_defaults_are_those_of_the_model(heading):
             continue
         default = field.get_default(call_default_factory=True, validated_data={})
         assert default is not PydanticUndefined
-        if isinstance(default, (RegistersSpec, PiiSpec)):
+        if isinstance(default, (RegistersSpec, PiiSpec, RaySpec)):
             default = default.model_dump(exclude_defaults=True)
         told = None if row["default"] == "none" else parse_document(codes(row["default"])[0]).data
         assert told == default, key
