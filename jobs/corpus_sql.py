@@ -24,6 +24,7 @@ from ..filters.sql.mapping import mapped, quoted
 from ..filters.sql.provenance import SQL_TYPES, text
 from .plan import Settings, check_shard
 from .spec import Job
+from .text_sql import texts_sql
 
 FILE: Final = "corpusgate:file"
 """The column in which DuckDB gives a row's file; no corpus has one that is called so."""
@@ -69,18 +70,20 @@ class CorpusFiles:
         names = (n for group in self.groups for n in (*dict(group[0].types), *_keys(group[0])))
         return tuple(dict.fromkeys(names))
 
-    def corpus(self, *, original: bool = False) -> Corpus:
-        """Give it as the decision reads it, with `shard` and `row`; and with its own columns.
+    def corpus(self, *, original: bool = False, texts: bool = False) -> Corpus:
+        """Give it as the decision reads it, with `shard` and `row`.
+
+        Besides with its own columns, or with its texts as `corpusgate:texts`.
 
         Raises SchemaError for a column of a type that cannot become the wanted one.
         """
-        scans = [self._scan(group, original=original) for group in self.groups]
+        scans = [self._scan(group, original=original, texts=texts) for group in self.groups]
         relation = "\nUNION ALL BY NAME\n".join(scans)
         names = {name: f'"mapped:{name}"' for name in self.job.input.columns}
         unit = '"corpusgate:unit"' if self.job.input.unique == "unit" else "0"
         return Corpus(f"(\n{relation}\n)", names, unit)
 
-    def _scan(self, group: Sequence[Shard], *, original: bool) -> str:
+    def _scan(self, group: Sequence[Shard], *, original: bool, texts: bool) -> str:
         one = group[0]
         types = {**dict(one.types), **dict.fromkeys(_keys(one), "VARCHAR")}
         own = {name: quoted(name) for name, _ in one.types}
@@ -99,6 +102,9 @@ class CorpusFiles:
             f"{row} AS {quoted('corpusgate:row')}",
             *(f"{quoted(n)} AS {quoted('own:' + n)}" for n in own if original),
         ]
+        if texts:
+            listed = texts_sql(self.job.input.text, dict(one.types))
+            columns.append(f"{listed} AS {quoted('corpusgate:texts')}")
         inner = ", ".join(["*", *([] if one.jsonl else [_ROW]), *below])
         return f"SELECT {', '.join(columns)}\nFROM (SELECT {inner} FROM {_reader(group)})"
 
@@ -145,6 +151,7 @@ def nothing_to_read() -> str:
         for name, kind in PROVENANCE.items()
     )
     rest = '\'\' AS "corpusgate:unit", \'\' AS "corpusgate:shard", 0 AS "corpusgate:row"'
+    rest += ', CAST([] AS STRUCT("path" VARCHAR, "text" VARCHAR)[]) AS "corpusgate:texts"'
     return f"(SELECT {names}, {rest} WHERE FALSE)"
 
 

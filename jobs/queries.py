@@ -63,6 +63,31 @@ QUERIES: Final[dict[str, Query]] = {
         GROUP BY unknown, surface ORDER BY records DESC, unknown, surface
         """,
     ),
+    "pii-density": Query(
+        "personal information in the texts of eligible records, by surface; nothing is reduced",
+        """
+        WITH looked AS (
+            SELECT surface, strlen(text) AS bytes, pii_count(text) AS found, shard, row, record_id
+            FROM texts
+        ), summed AS (
+            SELECT surface, count(*) AS texts, sum(bytes) AS bytes,
+                CAST(sum(found) AS BIGINT) AS findings
+            FROM looked GROUP BY surface
+        ), hit AS (
+            SELECT surface, count(*) AS records FROM (
+                SELECT DISTINCT surface, shard, row, record_id FROM looked WHERE found > 0
+            ) GROUP BY surface
+        )
+        SELECT d.surface, d.records, coalesce(s.texts, 0) AS texts,
+            round(coalesce(s.bytes, 0) / 1e6, 3) AS megabytes, coalesce(s.findings, 0) AS findings,
+            round(s.findings / nullif(s.bytes / 1e6, 0), 1) AS per_megabyte,
+            round(1000.0 * coalesce(s.findings, 0) / d.records, 1) AS per_1000_records,
+            round(100.0 * coalesce(h.records, 0) / d.records, 1) AS percent_with_any
+        FROM (SELECT surface, count(*) AS records FROM decisions WHERE eligible GROUP BY surface) d
+        LEFT JOIN summed s USING (surface) LEFT JOIN hit h USING (surface)
+        ORDER BY findings DESC, surface
+        """,
+    ),
     "purge": Query(
         "what is to be deleted at the source, by reason and by the week of its deadline",
         """

@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from ..filters.document import suggest
-from ..filters.errors import SchemaError
+from ..filters.errors import CorpusgateError, SchemaError
 from .session import RUN, Session
 
 _ASK: Final = frozenset({"SELECT", "EXPLAIN", "MULTI"})
@@ -96,8 +96,11 @@ def _check(session: Session, sql: str, kind: str) -> None:
         raise SchemaError("query", what, "ask with SELECT; tables and views live in memory")
 
 
-def _said(session: Session, error: Exception) -> SchemaError:
+def _said(session: Session, error: Exception) -> CorpusgateError:
     message = str(error)
+    ours, session.pii.fault = session.pii.fault, None
+    if ours is not None and str(ours).partition("\n")[0] in message:
+        return ours
     kind = type(error).__name__
     if isinstance(error, duckdb.ParserException):
         line = re.search(r"^LINE (\d+):", message, re.MULTILINE)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..connectors.key import read_key
 from ..filters.errors import Fault, JobError
-from ..filters.reduce.operators import parse_operators
+from ..filters.reduce.operators import Operators, parse_operators
 from ..filters.reduce.pseudonyms import Key
 from ..filters.reduce.record_rules import parse_record_rules
 from ..filters.reduce.reducer import Reducer
@@ -72,19 +72,17 @@ OFF: Final = Reduction(None, None, None, "record", {"pii": "off"})
 
 def open_reduction(job: Job) -> Reduction:
     """Open what a job says under `pii`, `record_ids` and `key`. Raises JobError."""
-    spec = job.key or KeySpec()
-    file = None if spec.file is None else job.base / spec.file
-    secret = read_key(spec.env, file, job.source, ("key.env", "key.file"))
+    secret = open_key(job)
     ids = None
     if job.record_ids == "hmac" and secret is not None:
         ids = Key(Key(secret).derive("record ids"))
     if job.pii is None:
         return replace(OFF, ids=ids)
     scanner = open_scanner(job.pii, job)
-    operators, faults = parse_operators(job.pii.operators, scanner.entities, "pii.operators")
-    rules, more = parse_record_rules(job.pii.exclude, scanner.entities, "pii.exclude")
-    if faults or more:
-        raise JobError(job.source, (*faults, *more))
+    operators = open_operators(job.pii, job, scanner)
+    rules, faults = parse_record_rules(job.pii.exclude, scanner.entities, "pii.exclude")
+    if faults:
+        raise JobError(job.source, tuple(faults))
     reducer = Reducer(scanner, operators, key=secret, rules=rules)
     facts = {
         "pii": {
@@ -102,6 +100,21 @@ def open_reduction(job: Job) -> Reduction:
     telling = None if ids else _telling()
     warnings = tuple(_deaf(scanner.nlp, job.pii.least))
     return Reduction(reducer, telling, ids, job.pii.scope, facts, scanner.nlp, warnings)
+
+
+def open_key(job: Job) -> bytes | None:
+    """Read the key that a job names; None where it names none. Raises JobError."""
+    spec = job.key or KeySpec()
+    file = None if spec.file is None else job.base / spec.file
+    return read_key(spec.env, file, job.source, ("key.env", "key.file"))
+
+
+def open_operators(pii: PiiSpec, job: Job, scanner: Scanner) -> Operators:
+    """Read what becomes of findings. Raises JobError."""
+    operators, faults = parse_operators(pii.operators, scanner.entities, "pii.operators")
+    if faults:
+        raise JobError(job.source, tuple(faults))
+    return operators
 
 
 def _deaf(nlp: Nlp | None, threshold: float) -> Iterator[str]:

@@ -26,7 +26,8 @@ def sql(
     name: Annotated[
         str | None,
         typer.Option(
-            "--query", help="A named query: losses, timeline, consent-gaps, unknowns or purge."
+            "--query",
+            help="A named query: losses, timeline, consent-gaps, unknowns, pii-density or purge.",
         ),
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print all rows as CSV.")] = False,
@@ -50,8 +51,9 @@ def sql(
 ) -> None:
     """Ask a job's corpus, registers and decisions in SQL (DuckDB).
 
-    Relations: corpus, decisions, eligible, excluded, states, due, consent, accounts, deletions,
-    holds; after a run also released, findings and purge. Function: eligibility_reason(struct).
+    Relations: corpus, decisions, eligible, excluded, texts, states, due, consent, accounts,
+    deletions, holds; after a run also released, findings and purge. Functions:
+    eligibility_reason(struct); pii_reduce, pii_findings, pii_count and has_pii of a text.
     Nothing is written, the network is out of reach, and only what the job names can be read.
     """
     if job is None:

@@ -287,6 +287,33 @@ def test_a_connection_reads_what_the_job_names_and_no_more(workshop: Workshop):
             database.sql(query).fetchall()
 
 
+def test_texts_are_those_at_the_ends_of_the_job_s_paths(workshop: Workshop):
+    deep = pa.array(
+        [[("k", [{"a": ["x", None], "b c": "no"}, None]), ("l", None)], None],
+        pa.map_(
+            pa.string(),
+            pa.list_(pa.struct([("a", pa.list_(pa.string(), 2)), ("b c", pa.string())]), 2),
+        ),
+    )
+    content = table("x", ["web", "consumer"]).append_column("deep", deep)
+    workshop.write("x.parquet", content)
+    workshop.write("y.parquet", table("y", ["web", "unlicensed"]).append_column("deep", deep))
+    text = ["text", "messages[].content", "deep[].value[].a[]", "deep[].key"]
+    database = connect(workshop.job({"input": {"text": text}}))
+    query = "SELECT shard, record_id, surface, path, text FROM texts WHERE path LIKE 'deep%'"
+    assert set(database.sql(query).fetchall()) == {
+        (*place, path, value)
+        for place in (
+            ("x.parquet", "x#0#web", "public_web"),
+            ("y.parquet", "y#0#web", "public_web"),
+        )
+        for path, value in (("deep[].value[].a[]", "x"), ("deep[].key", "k"), ("deep[].key", "l"))
+    }
+    counts = database.sql("SELECT path, count(*) FROM texts GROUP BY path ORDER BY path").fetchall()
+    assert counts == [("deep[].key", 4), ("deep[].value[].a[]", 2), ("messages[].content", 3),
+                      ("text", 3)]  # fmt: skip
+
+
 def test_registers_too_old_for_a_run_are_too_old_for_sql(workshop: Workshop):
     workshop.shard("x.parquet")
     job = workshop.job({"max_register_age": "30 days"})
