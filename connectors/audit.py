@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
 import polars as pl
 
+from .folder import Folder
 from .manifest import RUN, place
-from .staged import OWNER_ONLY, StagedFile, Written, publish_json, sweep
+from .staged import OWNER_ONLY, StagedFile, Written, publish_json
 
 UNITS: Final = "units"
 SHARDS: Final = "shards.parquet"
@@ -70,7 +69,7 @@ class UnitResult:
     findings: Written | None = None
     error: str | None = None
 
-    def files(self, output: Path, audit: Path) -> list[tuple[Path, Written]]:
+    def files(self, output: Folder, audit: Folder) -> list[tuple[Folder, Written]]:
         """List the files it wrote, each with the folder its path is relative to."""
         audited = (self.decisions, self.purge_list, self.findings)
         written = ((output, self.released), *((audit, file) for file in audited))
@@ -85,7 +84,7 @@ def write_frame(frame: pl.DataFrame, file: StagedFile) -> None:
         )
 
 
-def write_shards(audit: Path, results: Iterable[UnitResult]) -> Written:
+def write_shards(audit: Folder, results: Iterable[UnitResult]) -> Written:
     """Write `shards.parquet`: one row a unit, in the order of shards and parts."""
     ordered = sorted(results, key=lambda result: (result.shard, result.part))
     rows = [{k: v for k, v in asdict(r).items() if k in SHARD_SCHEMA} for r in ordered]
@@ -95,46 +94,44 @@ def write_shards(audit: Path, results: Iterable[UnitResult]) -> Written:
         return file.publish()
 
 
-def commit(audit: Path, key: str, result: UnitResult) -> None:
+def commit(audit: Folder, key: str, result: UnitResult) -> None:
     """Leave a unit's result under its key: from now on the unit is done."""
     publish_json(audit, f"{UNITS}/{key}.json", asdict(result), OWNER_ONLY)
 
 
-def committed(audit: Path) -> dict[str, UnitResult]:
+def committed(audit: Folder) -> dict[str, UnitResult]:
     """List the results of units, by key; one that is damaged counts as not there."""
-    folder = audit / UNITS
     found = {}
-    for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
+    for path in sorted(entry.path for entry in audit.files(UNITS)):
         with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
-            found[entry.stem] = _result(json.loads(entry.read_bytes()))
+            found[_key(path)] = _result(json.loads(audit.read(path)))
     return found
 
 
-def withdraw(audit: Path, keep: Collection[str]) -> None:
+def withdraw(audit: Folder, keep: Collection[str]) -> None:
     """Take all other results back, before what they describe is touched."""
-    for entry in (audit / UNITS).glob("*"):
-        if entry.stem not in keep:
-            entry.unlink()
+    audit.delete([e.path for e in audit.files(UNITS) if _key(e.path) not in keep])
 
 
-def open_audit(audit: Path, output: Path) -> None:
+def open_audit(audit: Folder, output: Folder) -> None:
     """Make the folder, for its owner only, and sweep what an earlier run left unfinished.
 
     A folder apart from the output gets a mark that says whose it is.
     """
-    audit.mkdir(parents=True, exist_ok=True)
-    audit.chmod(0o700)
-    sweep(audit)
-    if audit != output / "audit":
+    audit.prepare(private=True)
+    audit.sweep()
+    if audit != output.at("audit"):
         publish_json(audit, RUN, {"output": place(output, audit)}, OWNER_ONLY)
 
 
-def clear_audit(audit: Path) -> None:
+def clear_audit(audit: Folder) -> None:
     """Remove all that runs have written, and nothing else."""
-    for name in (*LISTS, UNITS, "scratch"):
-        if (audit / name).is_dir():
-            shutil.rmtree(audit / name)
-    (audit / SHARDS).unlink(missing_ok=True)
+    for name in (*LISTS, UNITS, "scratch", SHARDS):
+        audit.clear(name)
+
+
+def _key(path: str) -> str:
+    return path.removeprefix(f"{UNITS}/").removesuffix(".json")
 
 
 def _result(data: Mapping[str, Any]) -> UnitResult:

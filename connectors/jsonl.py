@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+import io
 from typing import BinaryIO, Final, cast
 
 import polars as pl
 
 from ..filters.errors import UnitError
+from .folder import Folder
 from .staged import StagedFile
 
 SUFFIXES: Final = tuple(
@@ -25,26 +26,25 @@ def is_jsonl(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
-def jsonl_digest(path: str, name: str) -> str:
+def jsonl_digest(folder: Folder, path: str, name: str) -> str:
     """Digest the whole file: JSON lines have no footer that would stand for it."""
     try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        with folder.reading(path) as file:
+            return hashlib.file_digest(cast("io.BufferedReader", file), "sha256").hexdigest()
     except OSError:
         raise UnitError(name, "cannot be opened", "check its permissions") from None
 
 
-def jsonl_to_parquet(path: str, name: str, target: StagedFile) -> str:
-    """Write JSON lines as Parquet to `target`, give the path under which it can be read.
+def jsonl_to_parquet(folder: Folder, path: str, name: str, target: StagedFile) -> None:
+    """Write JSON lines as Parquet to `target`, which can then be read.
 
     Types are those that fit every line. Raises UnitError for a line that is not a JSON object.
     """
     try:
-        with Path(path).open("rb") as file, target.own_errors():
+        with folder.reading(path) as file, target.own_errors():
             frame = pl.scan_ndjson(file, infer_schema_length=None)
             frame.sink_parquet(cast("BinaryIO", target), compression="zstd", statistics=False)
     except pl.exceptions.PolarsError:
         what = "a line is not a JSON object, or the compression is broken"
         raise UnitError(name, what, "mend the file, and check it with `jq -c . FILE`") from None
     target.flush()
-    return str(target.partial)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..filters.errors import OutputError
-from .staged import PARTIAL, Written, publish_json
+from .folder import PARTIAL, Folder
+from .staged import Written, publish_json
 
 MANIFEST: Final = "manifest.json"
 RUN: Final = "run.json"
@@ -43,34 +44,35 @@ class RunState:
     input_megabytes_per_second: float | None = None
 
 
-def write_run_state(output: Path, state: RunState) -> None:
+def write_run_state(output: Folder, state: RunState) -> None:
     """Say how far a run is."""
     publish_json(output, RUN, asdict(state))
 
 
-def read_run_state(output: Path) -> RunState | None:
+def read_run_state(output: Folder) -> RunState | None:
     """Read how far an earlier run came; None if there was none."""
     data = _read(output, RUN)
     known = RunState.__dataclass_fields__
     return RunState(**{k: v for k, v in data.items() if k in known}) if data else None
 
 
-def write_manifest(output: Path, facts: Mapping[str, Any]) -> Written:
+def write_manifest(output: Folder, facts: Mapping[str, Any]) -> Written:
     """Write the manifest. Equal facts give equal bytes."""
     return publish_json(output, MANIFEST, {"schema": SCHEMA, **facts})
 
 
-def read_manifest(output: Path) -> dict[str, Any] | None:
+def read_manifest(output: Folder) -> dict[str, Any] | None:
     """Read the manifest of a finished run; None if there is none."""
     return _read(output, MANIFEST)
 
 
-def check_ours(output: Path, audit: Path) -> None:
+def check_ours(output: Folder, audit: Folder) -> None:
     """Raise OutputError if a folder holds something that no run of this output has written."""
-    if output.is_file() or audit.is_file():
-        raise OutputError(str(output), "it is a file", "give a folder as output.path")
-    apart = audit != output / "audit"
-    if apart and (audit.is_relative_to(output) or output.is_relative_to(audit)):
+    for folder in (output, audit):
+        if not folder.remote and folder.local.is_file():
+            raise OutputError(str(output), "it is a file", "give a folder as output.path")
+    apart = audit != output.at("audit")
+    if apart and (output.holds(audit) or audit.holds(output)):
         what = "output.audit and output.path lie inside each other"
         raise OutputError(str(audit), what, "give two folders apart, or leave output.audit out")
     if _names(output) - {".lock"} and RUN not in _names(output):
@@ -83,24 +85,24 @@ def check_ours(output: Path, audit: Path) -> None:
             raise OutputError(str(audit), what, "give a new or empty folder as output.audit")
 
 
-def place(output: Path, audit: Path) -> str:
-    """Say where an output lies, as seen from its audit folder."""
-    return Path(os.path.relpath(output, audit)).as_posix()
+def place(output: Folder, audit: Folder) -> str:
+    """Say where an output lies: as seen from its audit folder, if both are on this machine."""
+    if output.remote or audit.remote:
+        return str(output)
+    return Path(os.path.relpath(output.local, audit.local)).as_posix()
 
 
-def _names(folder: Path) -> set[str]:
-    if not folder.is_dir():
-        return set()
-    return {entry.name for entry in folder.iterdir() if not entry.name.endswith(PARTIAL)}
+def _names(folder: Folder) -> set[str]:
+    return {name for name in folder.names() if not name.endswith(PARTIAL)}
 
 
-def _read(output: Path, name: str) -> dict[str, Any] | None:
+def _read(output: Folder, name: str) -> dict[str, Any] | None:
     try:
-        data = json.loads((output / name).read_bytes())
+        data = json.loads(output.read(name))
     except FileNotFoundError:
         return None
     except ValueError:
         data = None
     if not isinstance(data, dict):
-        raise OutputError(str(output / name), "it is no JSON object", "remove it, or use --fresh")
+        raise OutputError(output.show(name), "it is no JSON object", "remove it, or use --fresh")
     return data

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..filters.errors import SchemaError, UnitError
+from .folder import Opens
 from .parquet_footer import UNREADABLE, parse_footer, read_footer, reason, unreadable
 from .parquet_writer import Edit, Leaf, SurvivorsFile, travelling
 
@@ -59,11 +60,11 @@ class ParquetShard:
     ['a', 'c']
     """
 
-    def __init__(self, filesystem: pa.fs.FileSystem, path: str, name: str) -> None:
+    def __init__(self, folder: Opens, path: str, name: str) -> None:
         """Read the footer. Raises UnitError, with `name` as its place."""
         self._name = name
         with self._open_errors():
-            self._file = filesystem.open_input_file(path)
+            self._file = folder.open_input_file(path)
         try:
             with self._open_errors():
                 self.size = int(self._file.size())

@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..filters.errors import RegisterError, SchemaError
-from .storage import InputFile, list_inputs, partitions, resolve
+from .folder import Folder
+from .storage import InputFile, list_inputs, partitions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -48,7 +49,7 @@ def read_files(where: str, uri: str, base: Path) -> tuple[pa.Table, bool]:
         )
     reader = _READERS[kinds[0]]
     tables = [
-        _with_partitions(_read(where, file, reader, base), values)
+        _with_partitions(_read(where, file, reader), values)
         for file, values in zip(files, constants, strict=True)
     ]
     if kinds != ["jsonl"]:
@@ -81,12 +82,10 @@ def _kind(path: str) -> str:
     return {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}.get(suffix, "")
 
 
-def _read(
-    where: str, file: InputFile, reader: Callable[[pa.fs.FileSystem, str], pa.Table], base: Path
-) -> pa.Table:
+def _read(where: str, file: InputFile, reader: Callable[[Folder, str], pa.Table]) -> pa.Table:
     """Read one file. Raised after `except`, an error keeps no hold of one that quotes values."""
     try:
-        return reader(*resolve(file.path, base))
+        return reader(file.folder, file.path)
     except _MalformedError as error:
         fault = str(error)
     except UnicodeDecodeError:
@@ -98,12 +97,12 @@ def _read(
     raise RegisterError(where, f"`{file.path}` {fault}", "write the file again, whole and in UTF-8")
 
 
-def _read_parquet(filesystem: pa.fs.FileSystem, path: str) -> pa.Table:
+def _read_parquet(folder: Folder, path: str) -> pa.Table:
     """Read every column, dictionaries as their values.
 
     INT96 times become microseconds: as nanoseconds, the year 9999 wraps round to one long past.
     """
-    with filesystem.open_input_file(path) as source:
+    with folder.open_input_file(path) as source:
         table = pq.ParquetFile(
             source, coerce_int96_timestamp_unit="us", page_checksum_verification=True
         ).read()
@@ -114,10 +113,10 @@ def _read_parquet(filesystem: pa.fs.FileSystem, path: str) -> pa.Table:
     return table
 
 
-def _read_csv(filesystem: pa.fs.FileSystem, path: str) -> pa.Table:
+def _read_csv(folder: Folder, path: str) -> pa.Table:
     """Read every column as strings, the empty string as NULL."""
     with (
-        io.BufferedReader(filesystem.open_input_stream(path)) as source,
+        io.BufferedReader(folder.open_input_stream(path)) as source,
         io.TextIOWrapper(source, encoding="utf-8-sig", newline="") as text,
     ):
         reader = csv.reader(text, strict=True)
@@ -163,9 +162,9 @@ def _columns(rows: Iterator[Sequence[str | None]], width: int) -> Iterator[list[
         yield [[row[index] for row in batch] for index in range(width)]
 
 
-def _read_jsonl(filesystem: pa.fs.FileSystem, path: str) -> pa.Table:
+def _read_jsonl(folder: Folder, path: str) -> pa.Table:
     """Read one object a line; a column is what all its values are, or an error."""
-    with io.BufferedReader(filesystem.open_input_stream(path)) as source:
+    with io.BufferedReader(folder.open_input_stream(path)) as source:
         objects = _objects(source)
         batches = []
         while batch := list(islice(objects, _BATCH_ROWS)):
@@ -265,7 +264,7 @@ def _check_columns(where: str, files: list[InputFile], tables: list[pa.Table]) -
             )
 
 
-_READERS: dict[str, Callable[[pa.fs.FileSystem, str], pa.Table]] = {
+_READERS: dict[str, Callable[[Folder, str], pa.Table]] = {
     "parquet": _read_parquet,
     "csv": _read_csv,
     "jsonl": _read_jsonl,

@@ -1,23 +1,24 @@
 """Files that appear whole or not at all.
 
-A staged file is written under a hidden name beside its place and moved there when its unit is
-complete. A run that dies leaves hidden files only; the next one sweeps them away.
+A staged file is written where nobody reads it and put in its place when its unit is complete. A
+run that dies leaves hidden local files only; the next one sweeps them away.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-PARTIAL: Final = ".partial"
+import pyarrow as pa
+
+from .folder import Folder, folder_of
+
 OWNER_ONLY: Final = 0o600
 
 
@@ -31,7 +32,7 @@ class Written:
 
 
 class StagedFile(io.RawIOBase):
-    """A file being written under a hidden name, digested as it goes.
+    """A file being written where nobody reads it, digested as it goes.
 
     Use as a context manager; without `publish` nothing stays.
 
@@ -43,23 +44,19 @@ class StagedFile(io.RawIOBase):
     (False, 1, True)
     """
 
-    def __init__(self, root: Path, path: str, mode: int = 0o666) -> None:
-        """Begin to write what will be `root / path`."""
+    def __init__(self, root: Folder | Path, path: str, mode: int = 0o666) -> None:
+        """Begin to write what will be the file `path` of the folder `root`."""
         super().__init__()
         self._path = path
-        self._target = root / path
-        self._target.parent.mkdir(parents=True, exist_ok=True)
-        self._partial = self._target.with_name(f".{self._target.name}{PARTIAL}")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        self._file = os.fdopen(os.open(self._partial, flags, mode), "wb", buffering=1 << 20)
+        self._spool = folder_of(root).spool(path, mode)
         self._digest = hashlib.sha256()
         self._size = 0
         self._failure: OSError | None = None
 
-    @property
-    def partial(self) -> Path:
-        """The hidden file that is being written."""
-        return self._partial
+    def open_input_file(self, _: str = "") -> pa.NativeFile:
+        """Open what was written so far, to read it."""
+        self.flush()
+        return self._spool.open_input_file()
 
     def writable(self) -> bool:
         """Say that it can be written to."""
@@ -69,7 +66,7 @@ class StagedFile(io.RawIOBase):
         """Write and digest a buffer."""
         view = memoryview(data).cast("B")
         with self._noted():
-            self._file.write(view)
+            self._spool.file.write(view)
         self._digest.update(view)
         self._size += view.nbytes
         return view.nbytes
@@ -90,9 +87,9 @@ class StagedFile(io.RawIOBase):
 
     def flush(self) -> None:
         """Hand on what is buffered."""
-        if not self._file.closed:
+        if not self._spool.file.closed:
             with self._noted():
-                self._file.flush()
+                self._spool.file.flush()
 
     @contextmanager
     def _noted(self) -> Iterator[None]:
@@ -103,9 +100,8 @@ class StagedFile(io.RawIOBase):
             raise
 
     def publish(self) -> Written:
-        """Move the file to its place, replacing what was there."""
-        self._file.close()
-        self._partial.replace(self._target)
+        """Put the file in its place, replacing what was there."""
+        self._spool.publish()
         return self.written()
 
     def written(self) -> Written:
@@ -115,22 +111,15 @@ class StagedFile(io.RawIOBase):
     def close(self) -> None:
         """Drop the file, unless it was published."""
         if not self.closed:
-            # A full disk can refuse the last flush; the partial file is dropped all the same.
-            with contextlib.suppress(OSError):
-                self._file.close()
-            self._partial.unlink(missing_ok=True)
+            self._spool.drop()
         super().close()
 
 
-def publish_json(root: Path, path: str, data: Mapping[str, Any], mode: int = 0o666) -> Written:
+def publish_json(
+    root: Folder | Path, path: str, data: Mapping[str, Any], mode: int = 0o666
+) -> Written:
     """Write one JSON file: sorted keys, two spaces, a final line feed."""
     text = json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     with StagedFile(root, path, mode) as file:
         file.write(text.encode())
         return file.publish()
-
-
-def sweep(root: Path) -> None:
-    """Remove the hidden files that an earlier run left unfinished."""
-    for partial in root.rglob(f".*{PARTIAL}"):
-        partial.unlink(missing_ok=True)

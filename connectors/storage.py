@@ -1,7 +1,7 @@
-"""A URI or path → filesystem and path; listing the inputs of a job.
+"""A URI or path → folder and path; listing the inputs of a job.
 
 Local paths and `file://` URIs are the schemes of today. Another scheme is one more row in
-`_FILESYSTEMS`, and nothing outside this file looks at a scheme of files.
+`_FOLDERS`, and nothing outside this file looks at a scheme of files.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from pyarrow import fs
-
 from ..filters.errors import SchemaError
+from .folder import HERE, Folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +33,7 @@ _HIDDEN = (".", "_")
 
 @dataclass(frozen=True)
 class InputFile:
-    """One input file: `path` for the filesystem, `name` for the outputs.
+    """One input file: `path` in the folder `folder`, `name` for the outputs.
 
     `size` is in bytes, `modified` the modification time in nanoseconds, as digits.
     """
@@ -43,6 +42,7 @@ class InputFile:
     name: str
     size: int
     modified: str
+    folder: Folder = HERE
 
 
 def scheme_of(uri: str) -> str:
@@ -55,8 +55,8 @@ def scheme_of(uri: str) -> str:
     return match[1].lower() if match else ""
 
 
-def resolve(uri: str, base: Path) -> tuple[fs.FileSystem, str]:
-    """Turn a path or URI into a filesystem and an absolute path on it.
+def resolve(uri: str, base: Path) -> tuple[Folder, str]:
+    """Turn a path or URI into a folder and a path in it; a local path is absolute.
 
     A relative path is relative to `base`. Nothing is touched: the path need not exist.
     Raises SchemaError for a scheme that is not supported; the message shows only the scheme,
@@ -68,13 +68,13 @@ def resolve(uri: str, base: Path) -> tuple[fs.FileSystem, str]:
     '/jobs/corpus/a.parquet'
     """
     scheme = scheme_of(uri)
-    if scheme not in _FILESYSTEMS:
+    if scheme not in _FOLDERS:
         raise SchemaError(
             f"{scheme}://",
             f"the scheme `{scheme}` is not supported for files",
             "use a local path or a file:// URI, for example of a mounted or copied folder",
         )
-    return _FILESYSTEMS[scheme](uri, base)
+    return _FOLDERS[scheme](uri, base)
 
 
 def list_inputs(patterns: Sequence[str], base: Path) -> list[InputFile]:
@@ -129,7 +129,7 @@ def partitions(name: str) -> dict[str, str | None]:
     return found
 
 
-def _local(uri: str, base: Path) -> tuple[fs.FileSystem, str]:
+def _local(uri: str, base: Path) -> tuple[Folder, str]:
     """Resolve a path, or a `file://` URI without a host."""
     path = uri
     if scheme_of(uri):
@@ -141,10 +141,10 @@ def _local(uri: str, base: Path) -> tuple[fs.FileSystem, str]:
                 "write three slashes and an absolute path, as in file:///data/corpus",
             )
         path = "/" + unquote(rest)
-    return fs.LocalFileSystem(), str(base.absolute() / path)
+    return HERE, str(base.absolute() / path)
 
 
-_FILESYSTEMS: dict[str, Callable[[str, Path], tuple[fs.FileSystem, str]]] = {
+_FOLDERS: dict[str, Callable[[str, Path], tuple[Folder, str]]] = {
     "": _local,
     "file": _local,
 }

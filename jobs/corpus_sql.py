@@ -16,7 +16,7 @@ import polars as pl
 
 from ..connectors.jsonl import is_jsonl
 from ..connectors.parquet import ParquetShard
-from ..connectors.storage import InputFile, list_inputs, partitions, resolve
+from ..connectors.storage import InputFile, list_inputs, partitions
 from ..filters.errors import Fault, JobError, SchemaError, UnitError
 from ..filters.schema import PROVENANCE
 from ..filters.sql.decide import Corpus
@@ -126,8 +126,7 @@ def corpus_files(job: Job, database: duckdb.DuckDBPyConnection) -> CorpusFiles:
                 _no_clash([*dict(types), *partitions(item.name)], item.name)
                 shards.append(_checked(job, Shard(item, types)))
                 continue
-            filesystem, path = resolve(item.path, job.base)
-            with ParquetShard(filesystem, path, item.name) as shard:
+            with ParquetShard(item.folder, item.path, item.name) as shard:
                 check_shard(settings, shard.schema, item.name)
                 _no_clash([*shard.schema.names, *partitions(item.name)], item.name)
                 if shard.schema not in known:

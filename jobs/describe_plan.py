@@ -11,7 +11,6 @@ from ..connectors.audit import committed
 from ..connectors.jsonl import is_jsonl
 from ..connectors.manifest import check_ours, read_run_state
 from ..connectors.parquet import ParquetShard
-from ..connectors.storage import resolve
 from ..filters.policy import BoundPolicy, BoundRule
 from ..filters.predicate import FALSE
 from ..filters.registers import REGISTERS, RegisterSet
@@ -190,8 +189,7 @@ def _first_look(plan: Plan) -> _Look | None:
     unit = next((unit for unit in plan.units if not is_jsonl(unit.name)), None)
     if unit is None:
         return None
-    filesystem, path = resolve(unit.path, plan.job.base)
-    with ParquetShard(filesystem, path, unit.name) as shard:
+    with ParquetShard(unit.folder, unit.path, unit.name) as shard:
         columns = sorted({path.column for path in plan.settings.paths(shard.schema)})
         share = shard.unpacked_bytes(columns) / max(1, shard.size)
         return _Look(unit.name, shard.schema, share)

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from ..connectors.folder import LocalFolder
 from ..filters.decide import Judge
 from ..filters.errors import SchemaError, UnitError
 from ..filters.policy import BoundPolicy, BoundRule, plain
@@ -44,7 +45,7 @@ def explain_record(job: Job | str | Path, record_id: str) -> dict[str, Any]:
     plan = make_plan(spec, as_of)
     with TemporaryDirectory(prefix="corpusgate-") as scratch:
         # JSON lines become Parquet before they are read; not in the run's own output.
-        folder = Path(scratch)
+        folder = LocalFolder(Path(scratch))
         judge = Judge.prepare(plan.policy, plan.registers)
         context = Context(judge, plan.registers, plan.settings, plan.reduction, folder, folder)
         found, looked_at, skipped = _search(plan, context, record_id)

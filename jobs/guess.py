@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 import polars as pl
@@ -20,7 +19,7 @@ import yaml
 
 from ..connectors.jsonl import is_jsonl
 from ..connectors.parquet import ParquetShard
-from ..connectors.storage import InputFile, partitions, resolve
+from ..connectors.storage import InputFile, partitions
 from ..filters.document import parse_document
 from ..filters.errors import SchemaError, UnitError
 from ..filters.schema import PROVENANCE, TIMES, Type
@@ -113,11 +112,11 @@ def look_at(corpus: str, files: list[InputFile]) -> Look:
 
 def _footer(item: InputFile) -> tuple[pa.Schema, dict[str, float]]:
     """Give a file's schema, and how large its whole numbers are by its own statistics."""
-    filesystem, path = resolve(item.path, Path())
-    with ParquetShard(filesystem, path, item.name) as shard:
+    with ParquetShard(item.folder, item.path, item.name) as shard:
         schema = shard.schema
     largest: dict[str, float] = {}
-    metadata = pq.read_metadata(path, filesystem=filesystem)
+    with item.folder.open_input_file(item.path) as file:
+        metadata = pq.read_metadata(file)
     for group in map(metadata.row_group, range(metadata.num_row_groups)):
         for chunk in map(group.column, range(group.num_columns)):
             known = chunk.statistics if chunk.physical_type in _NUMBERS else None
@@ -129,7 +128,8 @@ def _footer(item: InputFile) -> tuple[pa.Schema, dict[str, float]]:
 
 def _first_lines(item: InputFile) -> tuple[pa.Schema, dict[str, float]]:
     try:
-        frame = pl.scan_ndjson(Path(item.path), infer_schema_length=100).head(100).collect()
+        with item.folder.reading(item.path) as file:
+            frame = pl.scan_ndjson(file, infer_schema_length=100).head(100).collect()
     except (pl.exceptions.PolarsError, OSError):
         fix = "mend the file, and check it with `jq -c . FILE`"
         raise UnitError(item.name, "a line is not a JSON object", fix) from None

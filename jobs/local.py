@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from ..connectors.audit import (
     withdraw,
     write_shards,
 )
+from ..connectors.folder import Folder
 from ..connectors.lock import locked
 from ..connectors.manifest import (
     MANIFEST,
@@ -35,7 +35,6 @@ from ..connectors.manifest import (
     write_manifest,
     write_run_state,
 )
-from ..connectors.staged import sweep
 from ..filters.decide import Judge
 from ..filters.errors import OutputError
 from .plan import Plan, Unit, make_plan, output_folders
@@ -108,16 +107,16 @@ def run(
         watcher.warn(warning)
     plan.reduction.load()
     start = _engine(chosen, spec, address, workers, watcher)
-    with locked(output, "wait for it, or give another output.path"):
+    with locked(output.local, "wait for it, or give another output.path"):
         if fresh:
             _clear(output, audit)
         state = RunState(
             "running", as_of.isoformat(), spec.moment is None, plan.digest, started_at.isoformat()
         )
-        (output / MANIFEST).unlink(missing_ok=True)
+        output.delete([MANIFEST])
         write_run_state(output, state)
         open_audit(audit, output)
-        sweep(output)
+        output.sweep()
         results = _work(plan, output, audit, start, watcher)
         summary = _finish(plan, output, audit, results)
         seconds = time.perf_counter() - begun
@@ -152,7 +151,7 @@ def _engine(
 
 
 def _work(
-    plan: Plan, output: Path, audit: Path, start: Engine, watcher: Progress
+    plan: Plan, output: Folder, audit: Folder, start: Engine, watcher: Progress
 ) -> list[UnitResult]:
     keys = plan.keys()
     done = _intact(output, audit)
@@ -185,7 +184,7 @@ def _work(
 
 
 def _whole(
-    results: list[UnitResult], keys: dict[Unit, str], output: Path, audit: Path
+    results: list[UnitResult], keys: dict[Unit, str], output: Folder, audit: Folder
 ) -> list[UnitResult]:
     """Take back the good parts of a shard of which another part cannot be read."""
     errors = {result.shard: result.error for result in results if result.rows is None}
@@ -198,7 +197,7 @@ def _whole(
             kept.append(result)
             continue
         for root, file in result.files(output, audit):
-            (root / file.path).unlink()
+            root.delete([file.path])
         blank = UnitResult(
             result.shard,
             result.part,
@@ -211,7 +210,7 @@ def _whole(
     return kept
 
 
-def _finish(plan: Plan, output: Path, audit: Path, results: list[UnitResult]) -> Summary:
+def _finish(plan: Plan, output: Folder, audit: Folder, results: list[UnitResult]) -> Summary:
     """Write what describes the whole run, the manifest last."""
     shards = write_shards(audit, results)
     unmatched = unmatched_subjects(plan.registers, audit, results)
@@ -222,7 +221,7 @@ def _finish(plan: Plan, output: Path, audit: Path, results: list[UnitResult]) ->
     return replace(summary, warnings=plan.warnings)
 
 
-def _done_before(plan: Plan, output: Path, audit: Path, before: RunState) -> Summary:
+def _done_before(plan: Plan, output: Folder, audit: Folder, before: RunState) -> Summary:
     """Give the summary of a finished run, if it is this very one."""
     facts = read_manifest(output)
     done = _intact(output, audit)
@@ -234,41 +233,37 @@ def _done_before(plan: Plan, output: Path, audit: Path, before: RunState) -> Sum
     return replace(summarise(facts, output, plan.job.output.path), done_before=True)
 
 
-def _intact(output: Path, audit: Path) -> dict[str, UnitResult]:
+def _intact(output: Folder, audit: Folder) -> dict[str, UnitResult]:
     """List the results of units whose files are all there, as long as they were written."""
+    results = committed(audit)
+    if not results:
+        return {}
+    there: dict[Folder, dict[str, int]] = {output: output.sizes("eligible"), audit: {}}
+    for name in LISTS:
+        there[audit] |= audit.sizes(name)
     return {
         key: result
-        for key, result in committed(audit).items()
+        for key, result in results.items()
         if all(
-            (root / file.path).is_file() and (root / file.path).stat().st_size == file.bytes
-            for root, file in result.files(output, audit)
+            there[root].get(file.path) == file.bytes for root, file in result.files(output, audit)
         )
     }
 
 
-def _drop_stale(output: Path, audit: Path, done: dict[str, UnitResult], keys: set[str]) -> None:
+def _drop_stale(output: Folder, audit: Folder, done: dict[str, UnitResult], keys: set[str]) -> None:
     """Remove what no unit of this run vouches for: results first, then their files."""
-    withdraw(audit, keep=keys & done.keys())
-    good = {
-        root / file.path
-        for key in keys & done.keys()
-        for root, file in done[key].files(output, audit)
-    }
-    for root, folders in ((output, ("eligible",)), (audit, LISTS)):
-        for name in folders:
-            for path in sorted((root / name).rglob("*"), reverse=True):
-                if path.is_dir():
-                    if not any(path.iterdir()):
-                        path.rmdir()
-                elif path not in good:
-                    path.unlink()
+    good = keys & done.keys()
+    withdraw(audit, keep=good)
+    keep: dict[Folder, set[str]] = {output: set(), audit: set()}
+    for key in good:
+        for root, file in done[key].files(output, audit):
+            keep[root].add(file.path)
+    output.retain("eligible", keep[output])
+    for name in LISTS:
+        audit.retain(name, keep[audit])
 
 
-def _clear(output: Path, audit: Path) -> None:
+def _clear(output: Folder, audit: Folder) -> None:
     for name in OURS - {".lock"}:
-        path = output / name
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        output.clear(name)
     clear_audit(audit)

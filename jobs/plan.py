@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from ..connectors.folder import HERE, Folder, LocalFolder
 from ..connectors.jsonl import is_jsonl, jsonl_digest
 from ..connectors.parquet import ParquetShard
-from ..connectors.storage import InputFile, list_inputs, partitions, resolve
+from ..connectors.storage import InputFile, list_inputs, partitions
 from ..filters.decide import bind
 from ..filters.document import suggest
 from ..filters.errors import Fault, JobError, RegisterError, SchemaError, UnitError
@@ -55,6 +56,7 @@ class Unit:
     rows: int | None
     part: int = 0
     parts: int = 1
+    folder: Folder = HERE
 
     @property
     def output(self) -> str:
@@ -183,11 +185,12 @@ def _digest(data: object) -> str:
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
-def output_folders(job: Job) -> tuple[Path, Path]:
+def output_folders(job: Job) -> tuple[Folder, Folder]:
     """Give the folder of a job's output and that of its audit files."""
-    output = (job.base / job.output.path).resolve()
-    audit = (job.base / job.output.audit).resolve() if job.output.audit else output / "audit"
-    return output, audit
+    output = LocalFolder((job.base / job.output.path).resolve())
+    if job.output.audit is None:
+        return output, output.at("audit")
+    return output, LocalFolder((job.base / job.output.audit).resolve())
 
 
 def bind_policy(job: Job, as_of: datetime) -> BoundPolicy:
@@ -226,8 +229,8 @@ def make_plan(job: Job, as_of: datetime) -> Plan:
     warnings += reduction.warnings
     inputs = tuple(list_inputs(job.input.path, job.base))
     output, audit = output_folders(job)
-    inside = (Path(item.path).resolve() for item in inputs)
-    if any(path.is_relative_to(output) or path.is_relative_to(audit) for path in inside):
+    inside = (LocalFolder(Path(item.path).resolve()) for item in inputs)
+    if any(output.holds(path) or audit.holds(path) for path in inside):
         fix = "write somewhere else, or read a narrower input.path"
         raise JobError(job.source, (Fault("output.path", "the input lies inside the output", fix),))
     units, unreadable = _units(job, settings, registers, inputs)
@@ -304,10 +307,9 @@ def _units(
     for item in inputs:
         try:
             if is_jsonl(item.name):
-                units.append(_whole(item, jsonl_digest(item.path, item.name), None))
+                units.append(_whole(item, jsonl_digest(item.folder, item.path, item.name), None))
                 continue
-            filesystem, path = resolve(item.path, job.base)
-            with ParquetShard(filesystem, path, item.name) as shard:
+            with ParquetShard(item.folder, item.path, item.name) as shard:
                 shape = (shard.schema, frozenset(partitions(item.name)))
                 if shape not in fitting[-_SHAPES:]:  # most shards of a corpus have one schema
                     check_shard(settings, shard.schema, item.name)
@@ -368,7 +370,17 @@ def with_partitions(frame: pl.DataFrame, name: str) -> pl.DataFrame:
 
 
 def _whole(item: InputFile, digest: str, rows: int | None) -> Unit:
-    return Unit(item.name, item.path, item.size, item.modified, digest, range(1), 0, rows)
+    return Unit(
+        item.name,
+        item.path,
+        item.size,
+        item.modified,
+        digest,
+        range(1),
+        0,
+        rows,
+        folder=item.folder,
+    )
 
 
 def _ranges(item: InputFile, shard: ParquetShard, limit: int) -> Iterator[Unit]:
@@ -395,5 +407,6 @@ def _ranges(item: InputFile, shard: ParquetShard, limit: int) -> Iterator[Unit]:
             rows,
             part,
             len(cuts) - 1,
+            item.folder,
         )
         offset += rows

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..connectors.folder import Folder
 from ..connectors.staged import StagedFile
 from ..filters.policy import Policy
 from .page import printable
@@ -61,7 +61,7 @@ code{{font-size:.85em;overflow-wrap:anywhere}}
 """
 
 
-def write_report(output: Path, facts: Mapping[str, Any], manifest_sha256: str) -> None:
+def write_report(output: Folder, facts: Mapping[str, Any], manifest_sha256: str) -> None:
     """Write the report of a finished run from its manifest."""
     with StagedFile(output, "report.html") as file:
         file.write(render_report(facts, manifest_sha256).encode())

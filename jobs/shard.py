@@ -18,10 +18,10 @@ from typing import Final
 import polars as pl
 
 from ..connectors.audit import UnitResult, commit, write_frame
+from ..connectors.folder import Folder, Opens
 from ..connectors.jsonl import is_jsonl, jsonl_to_parquet
 from ..connectors.parquet import ParquetShard
 from ..connectors.staged import OWNER_ONLY, StagedFile
-from ..connectors.storage import resolve
 from ..filters.decide import Judge
 from ..filters.errors import CorpusgateError, RegisterError, SchemaError, UnitError
 from ..filters.mapping import map_columns
@@ -56,8 +56,8 @@ class Context:
     registers: RegisterSet
     settings: Settings
     reduction: Reduction
-    output: Path
-    audit: Path
+    output: Folder
+    audit: Folder
     duplicates: pl.Series | None = None
 
 
@@ -110,15 +110,15 @@ def failed(base: UnitResult, error: CorpusgateError) -> UnitResult:
 
 
 @contextmanager
-def opened(unit: Unit, audit: Path) -> Iterator[ParquetShard]:
+def opened(unit: Unit, audit: Folder | Path) -> Iterator[ParquetShard]:
     """Open a unit's file; JSON lines become Parquet first, below the audit folder."""
     with ExitStack() as stack:
-        path = unit.path
+        folder: Opens = unit.folder
         if is_jsonl(unit.name):
-            scratch = stack.enter_context(StagedFile(audit, f"scratch/{unit.output}", OWNER_ONLY))
-            path = jsonl_to_parquet(unit.path, unit.name, scratch)
-        filesystem, place = resolve(path, Path())
-        yield stack.enter_context(ParquetShard(filesystem, place, unit.name))
+            scratch = StagedFile(audit, f"scratch/{unit.output}", OWNER_ONLY)
+            folder = stack.enter_context(scratch)
+            jsonl_to_parquet(unit.folder, unit.path, unit.name, scratch)
+        yield stack.enter_context(ParquetShard(folder, unit.path, unit.name))
 
 
 def provenance(unit: Unit, shard: ParquetShard, settings: Settings) -> pl.DataFrame:
@@ -147,7 +147,7 @@ def _released(
     )
     with ExitStack() as stack:
 
-        def stage(root: Path, path: str, mode: int = 0o666) -> StagedFile:
+        def stage(root: Folder, path: str, mode: int = 0o666) -> StagedFile:
             return stack.enter_context(StagedFile(root, path, mode))
 
         def staged_frame(folder: str, frame: pl.DataFrame) -> StagedFile:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import duckdb
 import polars as pl
 import pyarrow as pa
 
 from ..connectors.audit import UnitResult
+from ..connectors.folder import Folder
 from ..filters.errors import SchemaError, UnitError
 from ..filters.registers import RegisterSet
 from ..filters.schema import SUBJECTS
@@ -19,13 +19,14 @@ from .shard import opened, row_groups
 
 
 def unmatched_subjects(
-    registers: RegisterSet, audit: Path, results: Iterable[UnitResult]
+    registers: RegisterSet, audit: Folder, results: Iterable[UnitResult]
 ) -> dict[str, int]:
     """Count, for each register, the subjects that no record of the run has.
 
     Many of them hint at ids of another kind, or at a corpus that is not the one asked about.
     """
-    paths = [audit / result.decisions.path for result in results if result.decisions is not None]
+    written = (result.decisions for result in results if result.decisions is not None)
+    paths = [audit.local / file.path for file in written]
     counts: dict[str, int] = {}
     for name, register in registers.given().items():
         frame = register.frame
@@ -42,7 +43,7 @@ def unmatched_subjects(
     return counts
 
 
-def duplicate_ids(plan: Plan, audit: Path) -> pl.Series:
+def duplicate_ids(plan: Plan, audit: Folder) -> pl.Series:
     """Find the record ids that occur more than once in the whole run.
 
     A pass over the id columns alone; DuckDB spills to disk what memory does not hold. What
@@ -60,7 +61,7 @@ def duplicate_ids(plan: Plan, audit: Path) -> pl.Series:
 
     reader = pa.RecordBatchReader.from_batches(pa.schema([("id", pa.large_string())]), batches())
     with duckdb.connect() as connection:
-        connection.execute("SET temp_directory = $1", [str(audit / "scratch")])
+        connection.execute("SET temp_directory = $1", [str(audit.local / "scratch")])
         connection.execute("SET memory_limit = '512MB'")
         connection.register("ids", reader)
         repeated = "SELECT id FROM ids WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1"

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final
 
 from ..connectors.audit import UnitResult
+from ..connectors.folder import Folder
 from ..connectors.manifest import MANIFEST
 from ..connectors.staged import Written
 from ..filters.errors import OutputError
@@ -62,7 +62,7 @@ class Summary:
         }
 
 
-def summarise(facts: Mapping[str, Any], output: Path, shown: str) -> Summary:
+def summarise(facts: Mapping[str, Any], output: Folder, shown: str) -> Summary:
     """Read a summary out of the manifest's facts. `shown` is how the job calls its output."""
     totals = facts["totals"]
     return Summary(
@@ -71,7 +71,7 @@ def summarise(facts: Mapping[str, Any], output: Path, shown: str) -> Summary:
         findings=totals["findings"],
         seconds=0.0,
         output=shown,
-        manifest_sha256=hashlib.sha256((output / MANIFEST).read_bytes()).hexdigest(),
+        manifest_sha256=hashlib.sha256(output.read(MANIFEST)).hexdigest(),
         as_of=datetime.fromisoformat(facts["as_of"]),
         permits=tuple(facts["policy"]["permits"]),
         unreadable=facts["unreadable"],

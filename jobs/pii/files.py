@@ -17,8 +17,9 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from ...connectors.folder import LocalFolder
 from ...connectors.lock import locked
-from ...connectors.staged import StagedFile, sweep
+from ...connectors.staged import StagedFile
 from ...connectors.storage import InputFile, resolve
 from ...filters.errors import Fault, JobError
 from ...filters.reduce.reducer import UNREADABLE, Reducer
@@ -123,7 +124,7 @@ def reduce_files(
 
     with ExitStack() as stack:
         stack.enter_context(locked(output, "wait for it, or give another --output"))
-        sweep(output)
+        LocalFolder(output).sweep()
         listed = stack.enter_context(Listing(listing)) if listing else None
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix=".scratch-", dir=output))
         totals = each_file(

@@ -208,7 +208,9 @@ Report this with the columns' types
 
 def unit_of(item: InputFile) -> Unit:
     """Give a whole file as what a run calls a unit."""
-    return Unit(item.name, item.path, item.size, item.modified, "", range(1), 0, None)
+    return Unit(
+        item.name, item.path, item.size, item.modified, "", range(1), 0, None, folder=item.folder
+    )
 
 
 def _opened(

@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
+from corpusgate.connectors.folder import LocalFolder
 from corpusgate.connectors.storage import list_inputs, partitions, resolve, scheme_of
 from corpusgate.filters.errors import SchemaError
-from pyarrow import fs
 
 
 def make(root: Path, *names: str) -> None:
@@ -32,8 +32,8 @@ def names(root: Path, *patterns: str) -> list[str]:
     ],
 )
 def test_a_path_or_file_uri_becomes_an_absolute_path(uri, path):
-    filesystem, found = resolve(uri, Path("/jobs"))
-    assert isinstance(filesystem, fs.LocalFileSystem)
+    folder, found = resolve(uri, Path("/jobs"))
+    assert isinstance(folder, LocalFolder)
     assert found == path
 
 
