@@ -13,11 +13,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any, Final
 
 from .folder import Folder, folder_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 OWNER_ONLY: Final = 0o600
 

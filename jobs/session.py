@@ -5,10 +5,12 @@
     decisions    every record: eligible or not, and why; ids and times, no text
     eligible     the corpus's records that are, with their reason
     excluded     those that are not
+    texts        the texts of the eligible records, one a row, where the job says that text is
     due          what is to be deleted at the source, and by when
     consent, accounts, deletions, holds
     released, findings, purge      what the job's finished run has left, if there is one
 
+and the functions `eligibility_reason`, `pii_reduce`, `pii_findings`, `pii_count`, `has_pii`.
 The decision is the SQL of `filters/sql/decide`; none of it is asked of Polars.
 """
 
@@ -17,9 +19,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 import polars as pl
@@ -34,12 +37,15 @@ from ..filters.sql.mapping import ZONED, id_kind, literal, micros, quoted
 from ..filters.sql.provenance import SQL_TYPES, UNREADABLE, instant, text
 from .corpus_sql import CorpusFiles, corpus_files, nothing_to_read, paths
 from .describe_plan import settled_as_of
+from .pii_functions import Looking, PiiFunctions, given_operators
 from .plan import bind_policy, check_columns, open_registers, output_folders
 from .policies import load_policy
-from .spec import Job, load_job
+from .reduction import open_key, open_operators, open_scanner
+from .spec import Job, PiiSpec, load_job
 
 if TYPE_CHECKING:
     from ..filters.registers import Register
+    from .scanner import PiiScanner
 
 FACTS: Final = tuple("has_parents" if n == "parent_ids" else n for n in PROVENANCE)
 RUN: Final = ("released", "findings", "purge")
@@ -49,6 +55,7 @@ DECISIONS: Final = (
     *DECISION,
     *(name for name in FACTS if name not in ("record_id", "has_parents")),
 )
+TEXTS: Final = "record_id, surface, shard, row, unnest(texts, max_depth := 2)"
 DUE: Final = "record_id, purge_reason AS reason, purge_deadline AS deadline, shard, row"
 
 
@@ -66,6 +73,7 @@ class Session:
     files: CorpusFiles
     doubts: tuple[str, ...]
     finished: bool
+    pii: PiiFunctions
     allowed: bool = False
 
     @property
@@ -100,13 +108,15 @@ def open_session(job: Job | str | Path, *, allow: Sequence[str | Path] = ()) -> 
     given = _add_registers(database, registers, "TABLE")
     _add_corpus(database, policy, registers, files, given)
     _add_reason(database, policy, registers, given, "MACRO")
+    pii = PiiFunctions(partial(_looking, spec))
+    pii.add(database)
     run = _run_files(spec)
     for name, listed in run.items():
         database.execute(f"CREATE VIEW {name} AS {_run_sql(name, listed)}")
     readable = [*paths(files), *(str(path) for listed in run.values() for path in listed)]
     database.execute(f"SET VARIABLE as_of = {literal(as_of)}")
     _lock(database, readable, [Path(folder).resolve() for folder in allow])
-    return Session(database, policy, origin, files, tuple(doubts), bool(run), bool(allow))
+    return Session(database, policy, origin, files, tuple(doubts), bool(run), pii, bool(allow))
 
 
 def register(
@@ -117,6 +127,9 @@ def register(
     purpose: str,
     as_of: datetime | str,
     for_org: str | None = None,
+    pii: PiiScanner | None = None,
+    operators: Mapping[str, Any] | None = None,
+    key: bytes | None = None,
 ) -> None:
     """Add a policy and registers to a connection that is there already; it stays as open as it is.
 
@@ -124,6 +137,9 @@ def register(
     `eligible('t')` and `excluded('t')` for any table or view `t` with provenance columns. Columns
     that it lacks are unknown; ids must be unique in it, and times have a zone. All of it is
     temporary and belongs to this connection alone.
+
+    With a scanner, `pii_reduce(text)`, `pii_findings(text)`, `pii_count(text)` and `has_pii(text)`
+    are there, too; `operators` are as under a job's `pii`, and `key` is for those that want one.
 
     >>> import duckdb
     >>> from corpusgate import Registers
@@ -149,6 +165,18 @@ def register(
         "excluded": f"SELECT * FROM query_table(p_table) WHERE ({chosen}) IS NOT TRUE",
     }.items():
         con.execute(f"CREATE OR REPLACE TEMP MACRO {name}(p_table) AS TABLE {body}")
+    if pii is not None:
+        looking = given_operators(pii, operators, key)
+        PiiFunctions(lambda: looking).add(con, "TEMP MACRO")
+
+
+def _looking(job: Job) -> Looking:
+    """Open what a job says about personal information; what is usual, where it says `off`."""
+    pii = job.pii or PiiSpec()
+    scanner = open_scanner(pii, job)
+    if scanner.nlp is not None:
+        scanner.nlp.load()
+    return Looking(scanner, open_operators(pii, job, scanner), partial(open_key, job))
 
 
 def new_database() -> duckdb.DuckDBPyConnection:
@@ -226,8 +254,10 @@ def _add_corpus(
     given: Mapping[str, str],
 ) -> None:
     narrow, whole = files.corpus(), files.corpus(original=True)
+    written = files.corpus(texts=True)
     if not files.shards:
-        narrow = whole = Corpus(nothing_to_read(), {n: quoted(f"mapped:{n}") for n in PROVENANCE})
+        nothing = Corpus(nothing_to_read(), {n: quoted(f"mapped:{n}") for n in PROVENANCE})
+        narrow = whole = written = nothing
     place = {"shard": '"corpusgate:shard"', "row": '"corpusgate:row"'}
     taken = {name.lower() for name in (*FACTS, *place, *DECISION)}
     own = {
@@ -241,11 +271,21 @@ def _add_corpus(
         "excluded": (whole, Question((*FACTS, *DECISION), {**place, **own}, eligible=False)),
         "states": (narrow, Question(("record_id", *DERIVED), place)),
         "due": (narrow, Question(("record_id", *PURGE), place)),
+        "texts": (
+            written,
+            Question(
+                ("record_id", "surface"),
+                {**place, "texts": quoted("corpusgate:texts")},
+                eligible=True,
+            ),
+        ),
     }
     for name, (corpus, question) in views.items():
         query = decision_sql(policy, given, corpus, question, kinds=_kinds(registers))
         if name == "due":
             query = f"SELECT {DUE} FROM ({query}) WHERE purge_reason IS NOT NULL"
+        if name == "texts":
+            query = f"SELECT {TEXTS} FROM ({query})"
         database.execute(f"CREATE VIEW {name} AS {query}")
 
 
