@@ -103,7 +103,8 @@ class Reader:
             raise UnreadableError from None
         self.caseless = bool(self.tree.state.flags & re.IGNORECASE)
         self.dotall = bool(self.tree.state.flags & re.DOTALL)
-        self.global_caseless = self.caseless
+        # Where case counts in some part, every class of the others is written in both cases.
+        self.global_caseless = self.caseless and "(?-i" not in pattern
         self.groups: dict[int, Part] = {}
 
     def sequence(self) -> list[Part]:

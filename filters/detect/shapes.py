@@ -53,9 +53,9 @@ def shape(pattern: str, flags: int, anchor: str | None = None) -> Shape | None:
     >>> shape(r"(bc1|[13])[a-z0-9]{25,59}", 0).expression
     '(?:bc1|[13])[0-9a-z]{25}'
     """
-    caseless = bool(flags & re.IGNORECASE)
     try:
-        whole = Reader(pattern, flags).sequence()
+        reader = Reader(pattern, flags)
+        whole = reader.sequence()
     except UnreadableError:
         return None
     total = joined(whole)
@@ -65,10 +65,11 @@ def shape(pattern: str, flags: int, anchor: str | None = None) -> Shape | None:
     sought = whole
     if anchor is not None:
         try:
-            sought = Reader(anchor, flags).sequence()
+            reader = Reader(anchor, flags)
+            sought = reader.sequence()
         except UnreadableError:
             return known
-    return _placed(known, sought, caseless=caseless, exact=anchor is None)
+    return _placed(known, sought, caseless=reader.global_caseless, exact=anchor is None)
 
 
 def _placed(known: Shape, parts: list[Part], *, caseless: bool, exact: bool) -> Shape:

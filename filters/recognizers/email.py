@@ -63,7 +63,7 @@ class StrictEmailRecognizer(AnchoredRecognizer):
             "before a sentence",
             rf"{_LOCAL}{_AT}{_DOMAIN}{_LAST}(?=\.(?-i:[A-Z][a-z]))",
             0.9,
-            _ANCHOR,
+            rf"{_ANCHOR}[\w.-]*\.(?-i:[A-Z][a-z])",
         ),
     )
 

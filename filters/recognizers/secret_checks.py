@@ -24,6 +24,15 @@ _STANDS_FOR: Final = re.compile(
     r"|abcdefgh|bcdefghi|hijklmn|12345678|23456789|98765432|deadbeef|qwerty|0123456",
     re.IGNORECASE,
 )
+# Every alternative but the repeated character has one of these in it. To look for each is a
+# hundred times as fast as the expression.
+_HINTS: Final = (
+    *("example", "placeholder", "redacted", "dummy", "sample", "replace", "insert", "change"),
+    *("foobar", "your", "key", "token", "secret", "password", "fake", "...", "${", "{{", "<", "%"),
+    *("abcdefgh", "bcdefghi", "hijklmn", "12345678", "23456789", "98765432", "deadbeef", "qwerty"),
+    "0123456",
+)
+_REPEATED: Final = 6
 
 
 def is_placeholder(text: str) -> bool:
@@ -32,7 +41,17 @@ def is_placeholder(text: str) -> bool:
     >>> [is_placeholder(t) for t in ("your-api-key-here", "xxxxxxxxxxxx", "c9Kq2RtY7wLm")]
     [True, True, False]
     """
-    return _STANDS_FOR.search(text) is not None
+    return not _is_plain(text) and _STANDS_FOR.search(text) is not None
+
+
+def _is_plain(text: str) -> bool:
+    """Say whether nothing in a text can be what placeholders are told by."""
+    lower = text.lower()
+    return (
+        text.isascii()
+        and not any(hint in lower for hint in _HINTS)
+        and not any(character * _REPEATED in lower for character in set(lower))
+    )
 
 
 def entropy(text: str) -> float:

@@ -11,7 +11,7 @@ import string
 import zlib
 
 import pytest
-from corpusgate.filters.recognizers.secret_checks import checksum62
+from corpusgate.filters.recognizers.secret_checks import checksum62, is_placeholder
 from corpusgate.filters.recognizers.secret_keys import API_KEYS
 from corpusgate.filters.recognizers.secrets import secret_recognizers
 
@@ -255,3 +255,19 @@ def test_recognizers_travel():
         assert [f.start for f in one.analyze(text, entity)] == [
             f.start for f in other.analyze(text, entity)
         ]
+
+
+STANDING_FOR = [
+    *("EXAMPLE", "placeholder", "Redacted", "dummy", "sample", "replace", "insert", "change-me"),
+    *("changeme", "foobar", "your-", "my-key", "the_api_key", "some token", "testsecret"),
+    *("ACCESS_PASSWORD", "fake-key", " fake", "1fake", "...", "\u2026", "${A", "{{a", "<a", "%s "),
+    *("%d.", "aaaaaa", "AAAaaa", "000000", "******", "######", "......", "------", "abcdefgh"),
+    *("bcdefghi", "hijklmn", "12345678", "23456789", "98765432", "deadbeef", "QWERTY", "0123456"),
+    *("in\u017fert", "test\u212aey"),
+]
+
+
+@pytest.mark.parametrize("text", STANDING_FOR)
+def test_what_stands_for_a_secret(text):
+    assert is_placeholder(f"qX7{text}9Zq")
+    assert not is_placeholder(f"qX7{text[: len(text) > 1]}9Zq")
