@@ -78,6 +78,9 @@ class UnitResult:
 
 def write_frame(frame: pl.DataFrame, file: StagedFile) -> None:
     """Write a table of ids and reasons: zstd, and no statistics, which would show ids."""
+    # Polars cuts pages by the whole of which a list column is a slice: make it the whole itself.
+    lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
+    frame = frame.with_columns(pl.col(lists).gather(pl.int_range(pl.len()))).rechunk()
     with file.own_errors():
         frame.write_parquet(
             cast("BinaryIO", file), compression="zstd", compression_level=1, statistics=False

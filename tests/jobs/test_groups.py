@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import polars as pl
 import pyarrow as pa
 import pytest
+from corpusgate.connectors.audit import write_frame
+from corpusgate.connectors.staged import StagedFile
 from runs.workshop import Workshop, stable
 from runs.world import table
 
@@ -58,3 +61,17 @@ def test_ids_of_two_types_meet_in_one_group(workshop):
         workshop.write(name, rows.set_column(place, "id", pa.array(ids)))
     summary = workshop.run({"registers": {"deletions": {"empty": True}}})
     assert summary.eligible == 4
+
+
+@pytest.mark.parametrize("begin", [0, 3_000, 57_000])
+def test_a_part_of_a_frame_is_written_as_if_there_were_no_more(tmp_path, begin):
+    reasons = [["a-reason", "another"] if row % 3 else ["one"] for row in range(60_000)]
+    whole = pl.DataFrame({"row": range(60_000), "reasons": reasons})
+    part = whole.slice(begin, 3_000)
+    alone = pl.DataFrame(part.to_dicts(), part.schema)
+    digests = set()
+    for frame in (part, alone, pl.concat([alone[:9], alone[9:]])):
+        with StagedFile(tmp_path, "list.parquet") as file:
+            write_frame(frame, file)
+            digests.add(file.publish().sha256)
+    assert len(digests) == 1
