@@ -6,6 +6,7 @@ Everything here is for auditors, never for trainers: files are readable by their
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -13,6 +14,7 @@ from typing import Any, BinaryIO, Final, cast
 
 import polars as pl
 
+from .at_once import at_once
 from .folder import Folder
 from .manifest import RUN, place
 from .staged import OWNER_ONLY, StagedFile, Written, publish_json
@@ -97,6 +99,14 @@ def write_shards(audit: Folder, results: Iterable[UnitResult]) -> Written:
         return file.publish()
 
 
+def read_shards(audit: Folder) -> pl.DataFrame | None:
+    """Read `shards.parquet`; None if there is none."""
+    try:
+        return pl.read_parquet(io.BytesIO(audit.read(SHARDS)))
+    except FileNotFoundError:
+        return None
+
+
 def commit(audit: Folder, key: str, result: UnitResult) -> None:
     """Leave a unit's result under its key: from now on the unit is done."""
     publish_json(audit, f"{UNITS}/{key}.json", asdict(result), OWNER_ONLY)
@@ -104,10 +114,11 @@ def commit(audit: Folder, key: str, result: UnitResult) -> None:
 
 def committed(audit: Folder) -> dict[str, UnitResult]:
     """List the results of units, by key; one that is damaged counts as not there."""
+    paths = sorted(entry.path for entry in audit.files(UNITS))
     found = {}
-    for path in sorted(entry.path for entry in audit.files(UNITS)):
+    for path, data in zip(paths, at_once(audit.read, paths, remote=audit.remote), strict=True):
         with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
-            found[_key(path)] = _result(json.loads(audit.read(path)))
+            found[_key(path)] = _result(json.loads(data))
     return found
 
 

@@ -21,6 +21,7 @@ from pyarrow import fs
 from ..filters.errors import OutputError
 
 PARTIAL: Final = ".partial"
+AHEAD: Final = 256 << 10
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,10 @@ class Entry:
 
 class Opens(Protocol):
     """What a file can be opened from to read any part of it."""
+
+    @property
+    def ahead(self) -> int:
+        """How many bytes one read had better ask for."""
 
     def open_input_file(self, path: str) -> pa.NativeFile:
         """Open the file `path`. Raises OSError."""
@@ -72,6 +77,11 @@ class Folder(ABC):
     @abstractmethod
     def remote(self) -> bool:
         """Say whether a request goes over a network, so that many at a time pay."""
+
+    @property
+    @abstractmethod
+    def ahead(self) -> int:
+        """How many bytes one read had better ask for."""
 
     @abstractmethod
     def __str__(self) -> str:
@@ -168,6 +178,11 @@ class LocalFolder(Folder):
     def remote(self) -> bool:
         """No."""
         return False
+
+    @property
+    def ahead(self) -> int:
+        """Little: what is read stays in the processor's cache."""
+        return AHEAD
 
     def __str__(self) -> str:
         """Give its path."""

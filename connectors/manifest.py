@@ -11,13 +11,14 @@ from typing import Any, Final
 
 from ..filters.errors import OutputError
 from .folder import PARTIAL, Folder
+from .lease import CLOCK, LOCK
 from .staged import Written, publish_json
 
 MANIFEST: Final = "manifest.json"
 RUN: Final = "run.json"
 SCHEMA: Final = 1
 
-OURS: Final = frozenset({"eligible", "audit", MANIFEST, RUN, "report.html", ".lock"})
+OURS: Final = frozenset({"eligible", "audit", MANIFEST, RUN, "report.html", LOCK})
 """What a run leaves in its output folder; anything else is somebody else's."""
 
 
@@ -26,8 +27,9 @@ class RunState:
     """What `run.json` holds: the clock, the place, the speed.
 
     `state` is `running`, `finished`, or `incomplete` where some shard could not be read; `digest`
-    names all that decides the output, the input's own identity aside. `registers` says where
-    they lay.
+    names all that decides the output, the input's own identity aside. Of `units` in all,
+    `units_kept` were done before this run; `unreadable` says what was wrong with shards so far.
+    `registers` says where they lay.
     """
 
     state: str
@@ -35,6 +37,9 @@ class RunState:
     default_as_of: bool
     digest: str
     started_at: str
+    units: int | None = None
+    units_kept: int | None = None
+    unreadable: Mapping[str, str] = field(default_factory=dict)
     finished_at: str | None = None
     registers: Mapping[str, str] = field(default_factory=dict)
     host: str | None = None
@@ -75,7 +80,7 @@ def check_ours(output: Folder, audit: Folder) -> None:
     if apart and (output.holds(audit) or audit.holds(output)):
         what = "output.audit and output.path lie inside each other"
         raise OutputError(str(audit), what, "give two folders apart, or leave output.audit out")
-    if _names(output) - {".lock"} and RUN not in _names(output):
+    if _names(output) - {LOCK} and RUN not in _names(output):
         what = "it holds files that are not a run's output"
         raise OutputError(str(output), what, "give a new or empty folder as output.path")
     if apart and _names(audit):
@@ -93,7 +98,8 @@ def place(output: Folder, audit: Folder) -> str:
 
 
 def _names(folder: Folder) -> set[str]:
-    return {name for name in folder.names() if not name.endswith(PARTIAL)}
+    names = (name for name in folder.names() if not name.startswith(CLOCK))
+    return {name for name in names if not name.endswith(PARTIAL)}
 
 
 def _read(output: Folder, name: str) -> dict[str, Any] | None:

@@ -35,7 +35,6 @@ _PAGE_BYTES: Final = 1 << 20
 _WRITE_BATCH_ROWS: Final = 1024
 # Row groups up to this size together are read as one, whatever their rows' sizes.
 _STRETCH_BYTES: Final = 8 << 20
-_BUFFER_BYTES: Final = 256 << 10
 _BUFFERS_BYTES: Final = 32 << 20
 _LEAST_BUFFER: Final = 16 << 10
 
@@ -44,15 +43,16 @@ class ParquetShard:
     """One Parquet file opened for reading. Use as a context manager; one thread at a time.
 
     `rows` and the tuples count what the footer says, `row_group_bytes` uncompressed. `schema` has
-    the fields' metadata, not the file's, which may hold values of records.
+    the fields' metadata, not the file's, which may hold values of records. `input_sha256` is the
+    digest of the footer, unless the file was made from another.
 
     >>> import tempfile
-    >>> from pyarrow import fs
+    >>> from corpusgate.connectors.folder import HERE
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     table = pa.table({"id": [1, 2, 3], "text": ["a", "b", "c"]})
     ...     pq.write_table(table, f"{folder}/a.parquet")
     ...     sink = pa.BufferOutputStream()
-    ...     with ParquetShard(fs.LocalFileSystem(), f"{folder}/a.parquet", "a.parquet") as shard:
+    ...     with ParquetShard(HERE, f"{folder}/a.parquet", "a.parquet") as shard:
     ...         keep = pa.array([True, None, True])
     ...         shard.rows, shard.copy_rows(["text"], range(1), keep, sink, without_statistics=[])
     (3, 2)
@@ -63,13 +63,14 @@ class ParquetShard:
     def __init__(self, folder: Opens, path: str, name: str) -> None:
         """Read the footer. Raises UnitError, with `name` as its place."""
         self._name = name
+        self._ahead = folder.ahead
         with self._open_errors():
             self._file = folder.open_input_file(path)
         try:
             with self._open_errors():
                 self.size = int(self._file.size())
                 footer = read_footer(self._file, name)
-                self.footer_sha256 = hashlib.sha256(footer).hexdigest()
+                self.input_sha256 = self.footer_sha256 = hashlib.sha256(footer).hexdigest()
                 self._metadata = parse_footer(footer, name)
                 self.schema = self._checked(self._reader(1))
         except BaseException:
@@ -242,7 +243,7 @@ class ParquetShard:
 
     def _reader(self, leaves: int) -> pq.ParquetFile:
         """Give a reader over the open file; each of so many leaves gets a buffer."""
-        buffer = max(_LEAST_BUFFER, min(_BUFFER_BYTES, _BUFFERS_BYTES // max(1, leaves)))
+        buffer = max(_LEAST_BUFFER, min(self._ahead, _BUFFERS_BYTES // max(1, leaves)))
         return pq.ParquetFile(
             self._file,
             metadata=self._metadata,

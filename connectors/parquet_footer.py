@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..filters.errors import UnitError
+from .stores import StoreError
 
 # What pyarrow raises on broken files, UnicodeDecodeError for names included.
 UNREADABLE: Final = (OSError, MemoryError, RuntimeError, ValueError, pa.ArrowException)
@@ -73,6 +74,8 @@ def reason(error: BaseException) -> str:
     >>> reason(OSError("Corrupt snappy compressed data: quoted")), reason(ValueError("quoted"))
     ('data that does not decompress', 'corrupt data')
     """
+    if isinstance(error, StoreError):
+        return str(error.strerror)
     if isinstance(error, OSError) and error.errno is not None:
         return os.strerror(error.errno).lower()
     if isinstance(error, UnicodeError):

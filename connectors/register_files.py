@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from ..filters.errors import RegisterError, SchemaError
 from .folder import Folder
 from .storage import InputFile, list_inputs, partitions
+from .stores import Storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -33,13 +34,13 @@ class _MalformedError(Exception):
     """What is wrong in a file, in words that hold no value of it."""
 
 
-def read_files(where: str, uri: str, base: Path) -> tuple[pa.Table, bool]:
+def read_files(where: str, uri: str, base: Path, storage: Storage) -> tuple[pa.Table, bool]:
     """Read a file, a folder or a glob into one table; say whether its columns have types.
 
     The files are of one format. Parquet and CSV files also have one set of columns; a key that a
     JSON line lacks is NULL. Hive partitions in the paths become string columns.
     """
-    files, constants = _listed(where, uri, base)
+    files, constants = _listed(where, uri, base, storage)
     kinds = sorted({_kind(file.path) for file in files})
     if len(kinds) > 1 or "" in kinds:
         raise RegisterError(
@@ -62,11 +63,11 @@ def read_files(where: str, uri: str, base: Path) -> tuple[pa.Table, bool]:
 
 
 def _listed(
-    where: str, uri: str, base: Path
+    where: str, uri: str, base: Path, storage: Storage
 ) -> tuple[list[InputFile], list[dict[str, str | None]]]:
     """List the files and the partitions in their paths."""
     try:
-        files = list_inputs([uri], base)
+        files = list_inputs([uri], base, storage)
         return files, [partitions(file.name) for file in files]
     except SchemaError as error:
         what, fix = error.what, error.fix
@@ -94,7 +95,8 @@ def _read(where: str, file: InputFile, reader: Callable[[Folder, str], pa.Table]
         fault = "cannot be opened, or is cut short or damaged"
     except Exception:  # noqa: BLE001 - the message may quote a value
         fault = "is damaged or not what its name says"
-    raise RegisterError(where, f"`{file.path}` {fault}", "write the file again, whole and in UTF-8")
+    fix = "write the file again, whole and in UTF-8"
+    raise RegisterError(where, f"`{file.place}` {fault}", fix)
 
 
 def _read_parquet(folder: Folder, path: str) -> pa.Table:
@@ -250,7 +252,7 @@ def _check_columns(where: str, files: list[InputFile], tables: list[pa.Table]) -
         if twice:
             raise RegisterError(
                 where,
-                f"`{file.path}` has more than one column called `{twice[0]}`",
+                f"`{file.place}` has more than one column called `{twice[0]}`",
                 "give every column a name of its own",
             )
     for file, table in zip(files, tables, strict=True):
@@ -258,7 +260,7 @@ def _check_columns(where: str, files: list[InputFile], tables: list[pa.Table]) -
         if differ:
             raise RegisterError(
                 where,
-                f"`{files[0].path}` and `{file.path}` differ in their columns: "
+                f"`{files[0].place}` and `{file.place}` differ in their columns: "
                 f"{', '.join(f'`{name}`' for name in differ[:_LISTED])}",
                 "give all files of a register the same columns",
             )

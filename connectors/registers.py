@@ -15,6 +15,7 @@ from .register_files import read_files
 from .register_postgresql import read_postgresql
 from .register_sqlite import read_sqlite
 from .storage import scheme_of
+from .stores import USUAL, Storage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,11 +41,11 @@ class RegisterTable:
     source: str
 
 
-def read_register(name: str, uri: str, base: Path) -> RegisterTable:
+def read_register(name: str, uri: str, base: Path, storage: Storage = USUAL) -> RegisterTable:
     """Read the register `name` from a path or URI; a relative path is relative to `base`.
 
-    - a file, folder or glob of Parquet, CSV (`.csv`) or JSON lines (`.jsonl`, `.ndjson`); text may
-      be packed (`.gz`, `.zst`). In CSV an empty field is NULL.
+    - a file, folder or glob, here or in an object store, of Parquet, CSV (`.csv`) or JSON lines
+      (`.jsonl`, `.ndjson`); text may be packed (`.gz`, `.zst`). In CSV an empty field is NULL.
     - `sqlite:///relative/path.db#table`, `sqlite:////absolute/path.db#table`
     - `postgresql://user@host:port/db#table` or `#schema.table`; a password comes from the URI or
       from where libpq looks (`PGPASSWORD`, `~/.pgpass`, a service file)
@@ -68,7 +69,7 @@ def read_register(name: str, uri: str, base: Path) -> RegisterTable:
             "write postgresql://user@host:port/database#table or sqlite:///path.db#table",
         )
     else:
-        table, typed = read_files(where, uri, base)
+        table, typed = read_files(where, uri, base, storage)
         source = uri
     return RegisterTable(_checked(where, source, table), typed, source)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from .folder import Folder, folder_of
+from .folder import AHEAD, Folder, folder_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,6 +53,11 @@ class StagedFile(io.RawIOBase):
         self._digest = hashlib.sha256()
         self._size = 0
         self._failure: OSError | None = None
+
+    @property
+    def ahead(self) -> int:
+        """Little: until it is published it is on this machine."""
+        return AHEAD
 
     def open_input_file(self, _: str = "") -> pa.NativeFile:
         """Open what was written so far, to read it."""

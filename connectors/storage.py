@@ -1,12 +1,11 @@
 """A URI or path → folder and path; listing the inputs of a job.
 
-Local paths and `file://` URIs are the schemes of today. Another scheme is one more row in
-`_FOLDERS`, and nothing outside this file looks at a scheme of files.
+Another scheme is one more row in `_FOLDERS`, and nothing outside this file looks at a scheme of
+files.
 """
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import re
 from dataclasses import dataclass
@@ -15,7 +14,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from ..filters.errors import SchemaError
-from .folder import HERE, Folder
+from .folder import HERE, Folder, LocalFolder
+from .globs import HIDDEN, fits, has_magic, passed_over
+from .object_folder import ObjectFolder
+from .object_inputs import matching
+from .stores import SCHEMES, USUAL, Storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,15 +30,20 @@ INPUT_SUFFIXES = (
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_MAGIC = re.compile(r"[*?\[]")
-_HIDDEN = (".", "_")
+# Options of other programs' URIs, credentials among them. A key may hold a question mark.
+_OPTION = re.compile(
+    r"[?&](access_key|secret_key|session_token|token|sas|sig|key|region|endpoint_override|scheme"
+    r"|profile|anonymous|x-amz-[a-z-]+)=",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
 class InputFile:
     """One input file: `path` in the folder `folder`, `name` for the outputs.
 
-    `size` is in bytes, `modified` the modification time in nanoseconds, as digits.
+    `size` is in bytes, `modified` the modification time in nanoseconds, as digits, or the ETag of
+    an object.
     """
 
     path: str
@@ -43,6 +51,18 @@ class InputFile:
     size: int
     modified: str
     folder: Folder = HERE
+
+    @property
+    def place(self) -> str:
+        """Where it is, for messages."""
+        return self.folder.show(self.path)
+
+    @property
+    def real(self) -> Folder:
+        """Where it is, links followed, to compare it with folders."""
+        if self.folder.remote:
+            return self.folder.at(self.path)
+        return LocalFolder(Path(self.path).resolve())
 
 
 def scheme_of(uri: str) -> str:
@@ -55,29 +75,37 @@ def scheme_of(uri: str) -> str:
     return match[1].lower() if match else ""
 
 
-def resolve(uri: str, base: Path) -> tuple[Folder, str]:
+def resolve(uri: str, base: Path, storage: Storage = USUAL) -> tuple[Folder, str]:
     """Turn a path or URI into a folder and a path in it; a local path is absolute.
 
     A relative path is relative to `base`. Nothing is touched: the path need not exist.
-    Raises SchemaError for a scheme that is not supported; the message shows only the scheme,
-    since a URI may carry a password.
+    Raises SchemaError for a scheme that is not supported, and for credentials in a URI; the message
+    shows only the scheme, since a URI may carry a password.
 
     >>> resolve("file:///data/a%20b.parquet", Path("/jobs"))[1]
     '/data/a b.parquet'
     >>> resolve("corpus/a.parquet", Path("/jobs"))[1]
     '/jobs/corpus/a.parquet'
+    >>> resolve("s3://bucket/corpus/a.parquet", Path("/jobs"))
+    (ObjectFolder(scheme='s3', bucket='bucket', prefix=''), 'corpus/a.parquet')
     """
     scheme = scheme_of(uri)
     if scheme not in _FOLDERS:
         raise SchemaError(
             f"{scheme}://",
             f"the scheme `{scheme}` is not supported for files",
-            "use a local path or a file:// URI, for example of a mounted or copied folder",
+            f"use a local path, or one of {', '.join(f'{name}://' for name in _FOLDERS if name)}",
         )
-    return _FOLDERS[scheme](uri, base)
+    return _FOLDERS[scheme](uri, base, storage)
 
 
-def list_inputs(patterns: Sequence[str], base: Path) -> list[InputFile]:
+def open_folder(uri: str, base: Path, storage: Storage = USUAL) -> Folder:
+    """Turn a path or URI into the folder it names; links in a local one are followed."""
+    folder, path = resolve(uri, base, storage)
+    return folder.at(path) if folder.remote else LocalFolder(Path(path).resolve())
+
+
+def list_inputs(patterns: Sequence[str], base: Path, storage: Storage = USUAL) -> list[InputFile]:
     """List the files that `patterns` name, sorted by name.
 
     A pattern is a file, a folder (every file below it with one of `INPUT_SUFFIXES`) or a glob
@@ -92,8 +120,8 @@ def list_inputs(patterns: Sequence[str], base: Path) -> list[InputFile]:
     by_name: dict[str, InputFile] = {}
     by_path: dict[str, InputFile] = {}
     for pattern in patterns:
-        for file in _matches(pattern, base):
-            place = os.path.normpath(file.path)
+        for file in _matches(pattern, base, storage):
+            place = file.place if file.folder.remote else os.path.normpath(file.path)
             twin = by_name.get(file.name) or by_path.get(place)
             if twin is not None:
                 raise _collision(twin, file)
@@ -129,7 +157,7 @@ def partitions(name: str) -> dict[str, str | None]:
     return found
 
 
-def _local(uri: str, base: Path) -> tuple[Folder, str]:
+def _local(uri: str, base: Path, _: Storage) -> tuple[Folder, str]:
     """Resolve a path, or a `file://` URI without a host."""
     path = uri
     if scheme_of(uri):
@@ -144,17 +172,44 @@ def _local(uri: str, base: Path) -> tuple[Folder, str]:
     return HERE, str(base.absolute() / path)
 
 
-_FOLDERS: dict[str, Callable[[str, Path], tuple[Folder, str]]] = {
+def _in_store(uri: str, _: Path, storage: Storage) -> tuple[Folder, str]:
+    """Resolve the URI of an object. Keys are taken as they are, nothing is percent-decoded."""
+    scheme = scheme_of(uri)
+    address = uri.partition("://")[2].split("/", 1)
+    bucket, key = address[0], address[1].strip("/") if len(address) > 1 else ""
+    user, at = bucket.rpartition("@")[:2]
+    if (at and (":" in user or not scheme.startswith("abfs"))) or _OPTION.search(uri):
+        raise SchemaError(
+            f"{scheme}://",
+            "a URI holds credentials or options",
+            "take them out: credentials come from where the provider's tools look for them, "
+            "endpoint and region stand under `storage` in the job file",
+        )
+    if not bucket or any(part in ("", ".", "..") for part in key.split("/") if key):
+        raise SchemaError(
+            f"{scheme}://", "a URI names no bucket, or an empty folder", f"write {scheme}://b/c/d"
+        )
+    return ObjectFolder(scheme, bucket, "", storage), key
+
+
+_FOLDERS: dict[str, Callable[[str, Path, Storage], tuple[Folder, str]]] = {
     "": _local,
     "file": _local,
+    **dict.fromkeys(SCHEMES, _in_store),
 }
 
 
-def _matches(pattern: str, base: Path) -> list[InputFile]:
+def _matches(pattern: str, base: Path, storage: Storage) -> list[InputFile]:
     """List what one pattern names, at least one file; the order is the folders' own."""
     if not pattern.strip():
         raise SchemaError("input", "a pattern is empty", "name a file, a folder or a glob")
-    path = Path(resolve(pattern, base)[1])
+    folder, place = resolve(pattern, base, storage)
+    if isinstance(folder, ObjectFolder):
+        return list(_objects(folder, place))
+    return _local_matches(pattern, Path(place))
+
+
+def _local_matches(pattern: str, path: Path) -> list[InputFile]:
     if path.is_file():
         return [_describe(path, path.name)]
     if path.is_dir():
@@ -178,6 +233,16 @@ def _matches(pattern: str, base: Path) -> list[InputFile]:
     return files
 
 
+def _objects(bucket: ObjectFolder, key: str) -> Iterator[InputFile]:
+    try:
+        for above, entry in matching(bucket, key, INPUT_SUFFIXES):
+            path = above.key(entry.path)
+            yield InputFile(path, entry.path, entry.size, entry.version, bucket)
+    except OSError as error:
+        what = f"`{bucket.show(key)}` cannot be listed: {error.strerror}"
+        raise SchemaError("input", what, "check that the bucket is there and may be read") from None
+
+
 def _split(path: Path) -> tuple[Path, tuple[str, ...]]:
     """Split a path that does not exist into the folder above its first glob part, and the rest."""
     anchor, *parts = path.parts
@@ -185,7 +250,7 @@ def _split(path: Path) -> tuple[Path, tuple[str, ...]]:
     for position, part in enumerate(parts):
         # A folder may be called `data [v1]`: what exists is literal. Without any glob character
         # the last part is what is missing.
-        literal = not _MAGIC.search(part) or (folder / part).exists()
+        literal = not has_magic(part) or (folder / part).exists()
         if not literal or position == len(parts) - 1:
             return folder, tuple(parts[position:])
         folder /= part
@@ -196,11 +261,9 @@ def _glob(folder: Path, parts: tuple[str, ...]) -> Iterator[str]:
     """Yield the names below `folder` that fit the glob."""
     if not folder.is_dir():
         return
-    spelled = {part[0] for part in parts}
-    hidden = tuple(mark for mark in _HIDDEN if mark not in spelled)
     depth = None if "**" in parts else len(parts)
-    for name in _walk(folder, hidden=hidden, depth=depth):
-        if not _fits(name.rstrip("/").split("/"), parts):
+    for name in _walk(folder, hidden=passed_over(parts), depth=depth):
+        if not fits(name.rstrip("/").split("/"), parts):
             continue
         if name.endswith("/"):
             raise SchemaError(
@@ -211,19 +274,10 @@ def _glob(folder: Path, parts: tuple[str, ...]) -> Iterator[str]:
         yield name
 
 
-def _fits(names: Sequence[str], parts: Sequence[str]) -> bool:
-    """Say whether the parts of a path fit the parts of a glob, one by one."""
-    if not parts:
-        return not names
-    if parts[0] == "**":
-        return any(_fits(names[taken:], parts[1:]) for taken in range(len(names) + 1))
-    return bool(names) and fnmatch.fnmatchcase(names[0], parts[0]) and _fits(names[1:], parts[1:])
-
-
 def _walk(
     folder: Path,
     *,
-    hidden: tuple[str, ...] = _HIDDEN,
+    hidden: tuple[str, ...] = HIDDEN,
     depth: int | None = None,
     prefix: str = "",
     above: frozenset[str] = frozenset(),
@@ -282,15 +336,15 @@ def _unreadable(path: Path, error: OSError) -> SchemaError:
 
 def _collision(first: InputFile, second: InputFile) -> SchemaError:
     """Name both paths of two inputs that would be mixed up."""
-    if os.path.normpath(first.path) == os.path.normpath(second.path):
+    if os.path.normpath(first.place) == os.path.normpath(second.place):
         return SchemaError(
             "input",
-            f"two patterns list the same file: `{first.path}` as `{first.name}`, "
-            f"`{second.path}` as `{second.name}`",
+            f"two patterns list the same file: `{first.place}` as `{first.name}`, "
+            f"`{second.place}` as `{second.name}`",
             "drop one of the patterns, so that no record is read twice",
         )
     return SchemaError(
         "input",
-        f"two files would both be called `{second.name}`: `{first.path}` and `{second.path}`",
+        f"two files would both be called `{second.name}`: `{first.place}` and `{second.place}`",
         "name a folder above both with one pattern, so that their relative paths differ",
     )

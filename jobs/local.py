@@ -8,41 +8,32 @@ from __future__ import annotations
 import os
 import platform
 import time
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from ..connectors.audit import (
-    LISTS,
-    UnitResult,
-    clear_audit,
-    committed,
-    open_audit,
-    withdraw,
-    write_shards,
-)
+from ..connectors.audit import UnitResult, open_audit, withdraw, write_shards
 from ..connectors.folder import Folder
 from ..connectors.lock import locked
 from ..connectors.manifest import (
     MANIFEST,
-    OURS,
     RunState,
     check_ours,
-    read_manifest,
     read_run_state,
     write_manifest,
     write_run_state,
 )
 from ..filters.decide import Judge
-from ..filters.errors import OutputError
+from .kept import clear, done_before, drop_stale, intact, only_unreadable
 from .plan import Plan, Unit, make_plan, output_folders
 from .report import write_report
 from .shard import Context, failed
 from .spec import Job, load_job
 from .subjects import duplicate_ids, unmatched_subjects
-from .summary import Summary, manifest_facts, summarise
+from .summary import NAMED, Summary, manifest_facts, summarise
 from .workers import Engine, work
 
 
@@ -80,6 +71,7 @@ def run(
     engine: str | None = None,
     address: str | None = None,
     progress: Progress | None = None,
+    retry_unreadable: bool = False,
 ) -> Summary:
     """Run a job: decide every record, release the eligible ones, write why.
 
@@ -87,7 +79,8 @@ def run(
     threads or processes, by default one a core. `engine` is `local` or `ray`, by default what the
     job says, `address` that of a Ray cluster; the output is the same, byte for byte. Raises
     CorpusgateError for what stops a run before anything is written, and OSError where the output
-    cannot be written.
+    cannot be written. `retry_unreadable` tries the shards again that a run could not read, and
+    stops where anything else would be done.
     """
     begun = time.perf_counter()
     started_at = datetime.now(UTC)
@@ -101,42 +94,76 @@ def run(
     before = None if fresh else read_run_state(output)
     as_of = spec.moment or (datetime.fromisoformat(before.as_of) if before else started_at)
     plan = make_plan(spec, as_of)
-    if before and before.state == "finished" and spec.moment is None:
-        return _done_before(plan, output, audit, before)
+    finished = before is not None and before.state == "finished"
+    if before and (retry_unreadable or (finished and spec.moment is None)):
+        done = intact(output, audit)
+        if finished:
+            return done_before(plan, output, before, done)
+        only_unreadable(plan, audit, before, done)
     for warning in plan.warnings:
         watcher.warn(warning)
     plan.reduction.load()
     start = _engine(chosen, spec, address, workers, watcher)
-    with locked(output.local, "wait for it, or give another output.path"):
+    fix = "wait for it, or give another output.path"
+    with locked(output, fix, run=plan.name, fresh=fresh) as still_ours:
         if fresh:
-            _clear(output, audit)
+            clear(output, audit)
+        done = intact(output, audit)
         state = RunState(
-            "running", as_of.isoformat(), spec.moment is None, plan.digest, started_at.isoformat()
+            "running",
+            as_of.isoformat(),
+            spec.moment is None,
+            plan.digest,
+            started_at.isoformat(),
+            units=len(plan.units) + len(plan.unreadable),
+            units_kept=len(done.keys() & set(plan.keys().values())),
+            host=platform.node(),
         )
         output.delete([MANIFEST])
-        write_run_state(output, state)
+        running = _Running(plan, output, audit, state, still_ours)
+        running.note()
         open_audit(audit, output)
         output.sweep()
-        results = _work(plan, output, audit, start, watcher)
+        results = _work(running, done, start, watcher)
+        still_ours()
         summary = _finish(plan, output, audit, results)
         seconds = time.perf_counter() - begun
         megabytes = sum(item.size for item in plan.inputs) / 1e6
-        write_run_state(
-            output,
-            replace(
-                state,
-                # What could not be read is tried again; until then the run is not finished.
-                state="incomplete" if summary.shards_unreadable else "finished",
-                registers={n: r.source for n, r in plan.registers.given().items()},
-                finished_at=datetime.now(UTC).isoformat(),
-                host=platform.node(),
-                engine=chosen,
-                workers=workers,
-                seconds=round(seconds, 3),
-                input_megabytes_per_second=round(megabytes / seconds, 1),
-            ),
+        running.note(
+            # What could not be read is tried again; until then the run is not finished.
+            state="incomplete" if summary.shards_unreadable else "finished",
+            unreadable={},
+            registers={n: r.source for n, r in plan.registers.given().items()},
+            finished_at=datetime.now(UTC).isoformat(),
+            engine=chosen,
+            workers=workers,
+            seconds=round(seconds, 3),
+            input_megabytes_per_second=round(megabytes / seconds, 1),
         )
     return replace(summary, seconds=round(seconds, 3))
+
+
+@dataclass
+class _Running:
+    """A run under way; `still_ours` raises OutputError if the output is somebody else's by now."""
+
+    plan: Plan
+    output: Folder
+    audit: Folder
+    state: RunState
+    still_ours: Callable[[], None]
+
+    def note(self, **changes: Any) -> None:  # noqa: ANN401 - fields of RunState
+        """Say how far the run is."""
+        self.state = replace(self.state, **changes)
+        write_run_state(self.output, self.state)
+
+    def note_unreadable(self, results: Sequence[UnitResult]) -> None:
+        """Say which shards cannot be read, as many as the manifest names."""
+        known = dict(self.state.unreadable)
+        known |= {r.shard: str(r.error) for r in results if r.rows is None}
+        if known != self.state.unreadable and len(self.state.unreadable) < NAMED:
+            self.note(unreadable=dict(sorted(known.items())[:NAMED]))
 
 
 def _engine(
@@ -151,11 +178,11 @@ def _engine(
 
 
 def _work(
-    plan: Plan, output: Folder, audit: Folder, start: Engine, watcher: Progress
+    running: _Running, done: dict[str, UnitResult], start: Engine, watcher: Progress
 ) -> list[UnitResult]:
+    plan, output, audit = running.plan, running.output, running.audit
     keys = plan.keys()
-    done = _intact(output, audit)
-    _drop_stale(output, audit, done, set(keys.values()))
+    drop_stale(output, audit, done, set(keys.values()))
     results = [done[key] for key in keys.values() if key in done]
     todo = sorted(
         (unit for unit, key in keys.items() if key not in done),
@@ -165,6 +192,7 @@ def _work(
         result = failed(UnitResult(item.name, 0, 1, item.size, None, 0), item.error)
         results.append(result)
         watcher.unit(result)
+    running.note_unreadable(results)
     watcher.begin(len(todo), sum(unit.size / unit.parts for unit in todo) / 1e6)
     if not todo:
         return results
@@ -179,6 +207,8 @@ def _work(
     )
     for result in start(todo, keys, context):
         results.append(result)
+        running.note_unreadable([result])
+        running.still_ours()
         watcher.unit(result)
     return _whole(results, keys, output, audit)
 
@@ -219,51 +249,3 @@ def _finish(plan: Plan, output: Folder, audit: Folder, results: list[UnitResult]
     summary = summarise(facts, output, plan.job.output.path)
     write_report(output, facts, summary.manifest_sha256)
     return replace(summary, warnings=plan.warnings)
-
-
-def _done_before(plan: Plan, output: Folder, audit: Folder, before: RunState) -> Summary:
-    """Give the summary of a finished run, if it is this very one."""
-    facts = read_manifest(output)
-    done = _intact(output, audit)
-    same = plan.digest == before.digest and set(plan.keys().values()) == done.keys()
-    if facts is None or not same or plan.unreadable:
-        what = f"a run as of {before.as_of} is finished here, and what it was made from has changed"
-        fix = "start anew with --fresh, say as_of in the job, or give another output.path"
-        raise OutputError(str(output), what, fix)
-    return replace(summarise(facts, output, plan.job.output.path), done_before=True)
-
-
-def _intact(output: Folder, audit: Folder) -> dict[str, UnitResult]:
-    """List the results of units whose files are all there, as long as they were written."""
-    results = committed(audit)
-    if not results:
-        return {}
-    there: dict[Folder, dict[str, int]] = {output: output.sizes("eligible"), audit: {}}
-    for name in LISTS:
-        there[audit] |= audit.sizes(name)
-    return {
-        key: result
-        for key, result in results.items()
-        if all(
-            there[root].get(file.path) == file.bytes for root, file in result.files(output, audit)
-        )
-    }
-
-
-def _drop_stale(output: Folder, audit: Folder, done: dict[str, UnitResult], keys: set[str]) -> None:
-    """Remove what no unit of this run vouches for: results first, then their files."""
-    good = keys & done.keys()
-    withdraw(audit, keep=good)
-    keep: dict[Folder, set[str]] = {output: set(), audit: set()}
-    for key in good:
-        for root, file in done[key].files(output, audit):
-            keep[root].add(file.path)
-    output.retain("eligible", keep[output])
-    for name in LISTS:
-        audit.retain(name, keep[audit])
-
-
-def _clear(output: Folder, audit: Folder) -> None:
-    for name in OURS - {".lock"}:
-        output.clear(name)
-    clear_audit(audit)

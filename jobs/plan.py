@@ -10,15 +10,15 @@ from datetime import datetime
 from functools import cached_property
 from importlib.metadata import version
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from ..connectors.folder import HERE, Folder, LocalFolder
+from ..connectors.at_once import at_once
+from ..connectors.folder import HERE, Folder
 from ..connectors.jsonl import is_jsonl, jsonl_digest
 from ..connectors.parquet import ParquetShard
-from ..connectors.storage import InputFile, list_inputs, partitions
+from ..connectors.storage import InputFile, list_inputs, open_folder, partitions
 from ..filters.decide import bind
 from ..filters.document import suggest
 from ..filters.errors import Fault, JobError, RegisterError, SchemaError, UnitError
@@ -43,14 +43,15 @@ ENGINES: Final = ("polars", "pyarrow", "sqlglot")
 class Unit:
     """One file, or a range of one file's row groups: what is decided and released in one go.
 
-    `rows` is None for JSON lines, which are counted when they are read.
+    `rows` is None for JSON lines, which are counted when they are read; their digest is None where
+    it is not known before either.
     """
 
     name: str
     path: str
     size: int
     modified: str
-    digest: str
+    digest: str | None
     row_groups: range
     row_offset: int
     rows: int | None
@@ -171,6 +172,11 @@ class Plan:
         }
         return _digest(facts)
 
+    @property
+    def name(self) -> str:
+        """Digest of what the job file says; it stays when the input or the registers change."""
+        return _digest(self.job.settings())
+
     def keys(self) -> dict[Unit, str]:
         """Name each unit's result: equal keys mean equal bytes."""
         return {unit: _digest([self.digest, unit.identity]) for unit in self.units}
@@ -186,11 +192,11 @@ def _digest(data: object) -> str:
 
 
 def output_folders(job: Job) -> tuple[Folder, Folder]:
-    """Give the folder of a job's output and that of its audit files."""
-    output = LocalFolder((job.base / job.output.path).resolve())
+    """Give the folder of a job's output and that of its audit files. Raises SchemaError."""
+    output = open_folder(job.output.path, job.base, job.stores)
     if job.output.audit is None:
         return output, output.at("audit")
-    return output, LocalFolder((job.base / job.output.audit).resolve())
+    return output, open_folder(job.output.audit, job.base, job.stores)
 
 
 def bind_policy(job: Job, as_of: datetime) -> BoundPolicy:
@@ -227,10 +233,9 @@ def make_plan(job: Job, as_of: datetime) -> Plan:
     settings = Settings.of(job)
     reduction = open_reduction(job)
     warnings += reduction.warnings
-    inputs = tuple(list_inputs(job.input.path, job.base))
+    inputs = tuple(list_inputs(job.input.path, job.base, job.stores))
     output, audit = output_folders(job)
-    inside = (LocalFolder(Path(item.path).resolve()) for item in inputs)
-    if any(output.holds(path) or audit.holds(path) for path in inside):
+    if any(output.holds(item.real) or audit.holds(item.real) for item in inputs):
         fix = "write somewhere else, or read a narrower input.path"
         raise JobError(job.source, (Fault("output.path", "the input lies inside the output", fix),))
     units, unreadable = _units(job, settings, registers, inputs)
@@ -260,6 +265,7 @@ def open_registers(job: Job, policy: BoundPolicy) -> tuple[RegisterSet, list[str
             for name, spec in specs.items()
         },
         base=job.base,
+        storage=job.stores,
     )
     registers.require(policy.registers())
     warnings = list(_freshness(job, registers, policy.as_of))
@@ -304,18 +310,22 @@ def _units(
     unreadable: list[Unreadable] = []
     faulty: list[SchemaError] = []
     fitting: list[tuple[pa.Schema, frozenset[str]]] = []
-    for item in inputs:
+
+    def look(item: InputFile) -> _Look:
+        return _look_at(item, job.input.max_unit_bytes)
+
+    remote = any(item.folder.remote for item in inputs)
+    for item, seen in zip(inputs, at_once(look, inputs, remote=remote), strict=True):
         try:
-            if is_jsonl(item.name):
-                units.append(_whole(item, jsonl_digest(item.folder, item.path, item.name), None))
-                continue
-            with ParquetShard(item.folder, item.path, item.name) as shard:
-                shape = (shard.schema, frozenset(partitions(item.name)))
-                if shape not in fitting[-_SHAPES:]:  # most shards of a corpus have one schema
-                    check_shard(settings, shard.schema, item.name)
-                    check_types(settings, registers, shard.schema, item.name)
-                    fitting.append(shape)
-                units += _ranges(item, shard, job.input.max_unit_bytes)
+            if seen.error is not None:
+                raise seen.error
+            shape = (seen.schema, frozenset(partitions(item.name)))
+            # Most shards of a corpus have one schema.
+            if seen.schema is not None and shape not in fitting[-_SHAPES:]:
+                check_shard(settings, seen.schema, item.name)
+                check_types(settings, registers, seen.schema, item.name)
+                fitting.append(shape)
+            units += seen.units
         except UnitError as error:
             unreadable.append(Unreadable(item.name, item.size, error))
         except SchemaError as error:
@@ -333,6 +343,26 @@ def _units(
             raise JobError(job.source, (Fault("input.path", what, "rename one of them"),))
         outputs[unit.output] = unit.name
     return tuple(units), tuple(unreadable)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What a first look at a file showed; JSON lines have no schema before they are read."""
+
+    schema: pa.Schema | None = None
+    units: tuple[Unit, ...] = ()
+    error: UnitError | None = None
+
+
+def _look_at(item: InputFile, limit: int) -> _Look:
+    try:
+        if is_jsonl(item.name):
+            digest = jsonl_digest(item.folder, item.path, item.name)
+            return _Look(units=(_whole(item, digest, None),))
+        with ParquetShard(item.folder, item.path, item.name) as shard:
+            return _Look(shard.schema, tuple(_ranges(item, shard, limit)))
+    except UnitError as error:
+        return _Look(error=error)
 
 
 def check_shard(settings: Settings, schema: pa.Schema, name: str) -> None:
@@ -369,7 +399,7 @@ def with_partitions(frame: pl.DataFrame, name: str) -> pl.DataFrame:
     )
 
 
-def _whole(item: InputFile, digest: str, rows: int | None) -> Unit:
+def _whole(item: InputFile, digest: str | None, rows: int | None) -> Unit:
     return Unit(
         item.name,
         item.path,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import polars as pl
 
 from ..connectors.registers import read_register
+from ..connectors.stores import USUAL, Storage
 from ..filters.errors import RegisterError
 from ..filters.mapping import Source, map_register
 from ..filters.parse import parse_time
@@ -35,7 +36,8 @@ class Registers(RegisterSet):
     `sqlite:///file.db#table`, `postgresql://host/database#table`. `snapshot_at` is the time at
     which they were taken, for all or by name; without it the newest `recorded_at` counts.
     `empty` names registers that hold nothing on purpose: one that is read from somewhere and
-    turns out empty is an error without it, one that is not given is unknown.
+    turns out empty is an error without it, one that is not given is unknown. `storage` says how
+    object stores are reached.
 
     Raises RegisterError for anything that cannot be relied on.
 
@@ -56,6 +58,7 @@ class Registers(RegisterSet):
         empty: Collection[str] = (),
         columns: Mapping[str, Mapping[str, Source]] | None = None,
         base: Path | None = None,
+        storage: Storage = USUAL,
     ) -> None:
         """Read and check what is given."""
         tables = {"consent": consent, "accounts": accounts, "deletions": deletions, "holds": holds}
@@ -66,7 +69,12 @@ class Registers(RegisterSet):
             moment = parse_time(taken) if isinstance(taken, str) else taken
             if table is not None:
                 registers[name] = _register(
-                    name, table, moment, (columns or {}).get(name, {}), base or Path()
+                    name,
+                    table,
+                    moment,
+                    (columns or {}).get(name, {}),
+                    base=base or Path(),
+                    storage=storage,
                 )
                 from_outside = isinstance(table, str | Path)
                 if registers[name].frame.is_empty() and from_outside and name not in empty:
@@ -82,10 +90,12 @@ def _register(
     table: Table,
     snapshot_at: datetime | None,
     columns: Mapping[str, Source],
+    *,
     base: Path,
+    storage: Storage,
 ) -> Register:
     if isinstance(table, str | Path):
-        read = read_register(name, str(table), base)
+        read = read_register(name, str(table), base, storage)
         frame = pl.DataFrame(read.table)
         return make_register(
             name,

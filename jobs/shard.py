@@ -114,11 +114,18 @@ def opened(unit: Unit, audit: Folder | Path) -> Iterator[ParquetShard]:
     """Open a unit's file; JSON lines become Parquet first, below the audit folder."""
     with ExitStack() as stack:
         folder: Opens = unit.folder
+        digest = ""
         if is_jsonl(unit.name):
             scratch = StagedFile(audit, f"scratch/{unit.output}", OWNER_ONLY)
             folder = stack.enter_context(scratch)
-            jsonl_to_parquet(unit.folder, unit.path, unit.name, scratch)
-        yield stack.enter_context(ParquetShard(folder, unit.path, unit.name))
+            digest = jsonl_to_parquet(unit.folder, unit.path, unit.name, scratch)
+        shard = stack.enter_context(ParquetShard(folder, unit.path, unit.name))
+        if is_jsonl(unit.name):
+            shard.input_sha256 = digest or unit.digest or ""
+        elif unit.digest and unit.digest != shard.footer_sha256:
+            fix = "leave the input alone while a run is under way, and run the job again"
+            raise UnitError(unit.name, "it has changed since the run began", fix)
+        yield shard
 
 
 def provenance(unit: Unit, shard: ParquetShard, settings: Settings) -> pl.DataFrame:

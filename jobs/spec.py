@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
+from ..connectors.stores import Storage
 from ..filters.document import Document, parse_document, spell, suggest
 from ..filters.errors import Fault, JobError
 from ..filters.mapping import Source
@@ -112,6 +113,15 @@ class KeySpec(_Spec):
     file: str | None = None
 
 
+class StorageSpec(_Spec):
+    """How object stores are reached. Credentials are never said here."""
+
+    endpoint: str | None = None
+    region: str | None = None
+    profile: str | None = None
+    anonymous: bool = False
+
+
 class PiiSpec(_Spec):
     """What personal information is looked for, and what becomes of it.
 
@@ -162,6 +172,7 @@ class Job(_Spec):
     input: InputSpec
     registers: RegistersSpec = Field(default_factory=RegistersSpec)
     output: OutputSpec
+    storage: StorageSpec = Field(default_factory=StorageSpec)
     pii: PiiSpec | None = Field(default_factory=PiiSpec)
     record_ids: Literal["own", "hmac"] = "own"
     key: KeySpec | None = None
@@ -187,6 +198,11 @@ class Job(_Spec):
         return self._base
 
     @property
+    def stores(self) -> Storage:
+        """How object stores are reached, as connectors take it."""
+        return Storage(**self.storage.model_dump())
+
+    @property
     def source(self) -> str:
         """The job file's name, for messages."""
         return self._source
@@ -205,9 +221,10 @@ class Job(_Spec):
         """Give what the output depends on, as plain data without defaults left open.
 
         Register locations stay out: what a register holds counts, not where it lies, and a
-        location may hold a password. So does the place of the key, and where the job is run.
+        location may hold a password. So does the place of the key, where the job is run, and how
+        object stores are reached.
         """
-        outside = {"registers", "key", "engine", "ray"}
+        outside = {"registers", "storage", "key", "engine", "ray"}
         data = self.model_dump(mode="json", exclude_none=True, exclude=outside)
         data["output"] = {"compression_level": self.output.compression_level}
         return {"pii": "off", **data}
@@ -256,6 +273,7 @@ _MODELS: Final[dict[str, type[BaseModel]]] = {
     "input": InputSpec,
     "registers": RegistersSpec,
     "output": OutputSpec,
+    "storage": StorageSpec,
     "pii": PiiSpec,
     "key": KeySpec,
     "ray": RaySpec,
@@ -303,12 +321,21 @@ def _meaning(job: Job, document: Document) -> Iterator[Fault]:
             _ = reader(value) if value is not None else None
         except ValueError:
             yield fault((key,), "cannot be read", f"write {form}")
+    yield from _storage_meaning(job.storage, fault)
     yield from _input_meaning(job, fault)
     yield from _pii_meaning(job, fault)
     for name in REGISTERS:
         spec: RegisterSpec | None = getattr(job.registers, name)
         if spec is not None:
             yield from _register_meaning(name, spec, fault)
+
+
+def _storage_meaning(storage: StorageSpec, fault: Any) -> Iterator[Fault]:  # noqa: ANN401 - a closure
+    if storage.endpoint is not None and not _ENDPOINT.fullmatch(storage.endpoint):
+        fix = "write https://host:port, without user, password and options"
+        yield fault(("storage", "endpoint"), "not the address of a store", fix)
+    if storage.anonymous and storage.profile is not None:
+        yield fault(("storage", "profile"), "`anonymous` uses no profile", "say one or the other")
 
 
 def _input_meaning(job: Job, fault: Any) -> Iterator[Fault]:  # noqa: ANN401 - a closure
@@ -352,6 +379,7 @@ def _pii_meaning(job: Job, fault: Any) -> Iterator[Fault]:  # noqa: ANN401 - a c
         yield fault(("pii", "operators"), what, "say where it is: `key: {env: NAME}`")
 
 
+_ENDPOINT: Final = re.compile(r"https?://[^@?#\s]+")
 _THRESHOLD: Final = re.compile(r"0(?:\.[0-9]+)?|1(?:\.0+)?", re.ASCII)
 
 

@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 import pyarrow.parquet.encryption as pe
 import pytest
 from corpusgate.connectors import parquet, parquet_writer
+from corpusgate.connectors.folder import LocalFolder
 from corpusgate.connectors.parquet import ParquetShard
 from corpusgate.filters.errors import SchemaError, UnitError
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pyarrow import fs
 
 SECRET = "the text of a record"  # noqa: S105
 CODECS = ["none", "snappy", "gzip", "brotli", "zstd", "lz4"]
@@ -31,7 +31,9 @@ def opened(data):
 
 
 class MemoryFiles:
-    """As much of a filesystem as a shard asks for, recording every range that is read."""
+    """As much of a folder as a shard asks for, recording every range that is read."""
+
+    ahead = 256 << 10
 
     def __init__(self, data):
         self.data = bytes(data)
@@ -345,7 +347,6 @@ NESTED = pa.list_(pa.struct([("x", pa.string())]))
 
 @pytest.mark.parametrize("buffer", [16, 1 << 20])
 def test_only_the_chunks_asked_for_are_read(buffer, monkeypatch):
-    monkeypatch.setattr(parquet, "_BUFFER_BYTES", buffer)
     monkeypatch.setattr(parquet, "_LEAST_BUFFER", buffer)
     table = pa.table(
         {
@@ -371,6 +372,7 @@ def test_only_the_chunks_asked_for_are_read(buffer, monkeypatch):
         return {chunk for chunk in chunks if not seen.isdisjoint(extent(*chunk))}
 
     files = MemoryFiles(data)
+    files.ahead = buffer
     with ParquetShard(files, "x", "x") as shard:
         assert touched() == set()
         shard.read(["id", "n"], range(1, 3))
@@ -608,7 +610,7 @@ def test_files_that_cannot_be_opened(data, what):
 
 def test_a_missing_file_names_only_the_shard(tmp_path):
     with pytest.raises(UnitError, match=r"^a\.parquet: .*no such file"):
-        ParquetShard(fs.LocalFileSystem(), str(tmp_path / SECRET), "a.parquet")
+        ParquetShard(LocalFolder(tmp_path), SECRET, "a.parquet")
 
 
 @pytest.mark.parametrize("codec", CODECS)

@@ -218,7 +218,7 @@ def test_an_empty_register_is_read_as_one(tmp_path):
     [
         ("missing.csv", "`missing.csv` matches no file"),
         ("missing/*.parquet", "does not exist"),
-        (f"s3://key:{SECRET}@bucket/c.parquet", "the scheme `s3` is not supported"),
+        (f"s3://key:{SECRET}@bucket/c.parquet", "holds credentials or options"),
         (f"mysql://u:{SECRET}@host/db", "the scheme `mysql` is not supported"),
         (f"host=db user=u password={SECRET}", "neither a path nor the URI of a database"),
         (f"postgresql:/u:{SECRET}@host/db", "neither a path nor the URI of a database"),

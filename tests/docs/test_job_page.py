@@ -22,6 +22,7 @@ from corpusgate.jobs.spec import (
     RegisterSpec,
     RegistersSpec,
     SourceSpec,
+    StorageSpec,
     parse_job,
 )
 from pydantic_core import PydanticUndefined
@@ -37,6 +38,7 @@ SECTIONS = {
     "`input.columns`": SourceSpec,
     "`registers`": RegisterSpec,
     "`output`": OutputSpec,
+    "`storage`": StorageSpec,
     "`pii`": PiiSpec,
     "`key`": KeySpec,
     "`ray`": RaySpec,
@@ -65,7 +67,7 @@ def test_defaults_are_those_of_the_model(heading):
             continue
         default = field.get_default(call_default_factory=True, validated_data={})
         assert default is not PydanticUndefined
-        if isinstance(default, (RegistersSpec, PiiSpec, RaySpec)):
+        if isinstance(default, (RegistersSpec, PiiSpec, RaySpec, StorageSpec)):
             default = default.model_dump(exclude_defaults=True)
         told = None if row["default"] == "none" else parse_document(codes(row["default"])[0]).data
         assert told == default, key

@@ -1,0 +1,330 @@
+"""A folder in an object store: S3, Google Cloud Storage, Azure.
+
+A file is written to an unnamed one on this machine and uploaded when it is published. Objects
+appear whole or not at all; what a run that died had begun to upload, nobody sees.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import tempfile
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final, TypeVar, cast
+
+import pyarrow as pa
+
+from .folder import Entry, Folder, Spool, elsewhere
+from .stores import Storage, StoreError, open_store, store_errors
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+AHEAD: Final = 8 << 20
+TAIL: Final = 64 << 10
+PART: Final = 16 << 20
+ATTEMPTS: Final = 3
+"""Times that a whole transfer is tried; each of its requests is tried more often than that."""
+
+_LISTED: Final = 1000
+_PACKED: Final = {".gz": "gzip", ".zst": "zstd"}
+_Got = TypeVar("_Got")
+
+
+@dataclass(frozen=True)
+class ObjectFolder(Folder):
+    """What an object store's bucket holds below a prefix.
+
+    It pickles as its address: credentials are looked for wherever it is used.
+
+    >>> folder = ObjectFolder("s3", "bucket", "corpus").at("web")
+    >>> str(folder), folder.show("a.parquet"), folder.remote
+    ('s3://bucket/corpus/web', 's3://bucket/corpus/web/a.parquet', True)
+    """
+
+    scheme: str
+    bucket: str
+    prefix: str = ""
+    storage: Storage = field(default=Storage(), repr=False)
+
+    @property
+    def store(self) -> ObjectStore:
+        """The connection, made once a process."""
+        return open_store(self.scheme, self.bucket, self.storage)
+
+    @property
+    def local(self) -> Path:
+        """Raise OutputError: it is not on this machine."""
+        raise elsewhere(self, "this command")
+
+    @property
+    def remote(self) -> bool:
+        """Yes."""
+        return True
+
+    @property
+    def ahead(self) -> int:
+        """Much: a request takes as long as some MiB do."""
+        return AHEAD
+
+    def __str__(self) -> str:
+        """Give its URI."""
+        return self.show("").rstrip("/")
+
+    def at(self, path: str) -> ObjectFolder:
+        """Give a longer prefix."""
+        return ObjectFolder(self.scheme, self.bucket, self.key(path), self.storage)
+
+    def show(self, path: str) -> str:
+        """Give an object's URI."""
+        return f"{self.scheme}://{self.bucket}/{self.key(path)}"
+
+    def holds(self, other: Folder) -> bool:
+        """Compare the addresses."""
+        return (
+            isinstance(other, ObjectFolder)
+            and (other.scheme, other.bucket, other.storage.endpoint)
+            == (self.scheme, self.bucket, self.storage.endpoint)
+            and f"{other.prefix}/".startswith(f"{self.prefix}/" if self.prefix else "")
+        )
+
+    def open_input_file(self, path: str) -> pa.NativeFile:
+        """Open an object; its last bytes come with the first request."""
+        return pa.PythonFile(cast("Any", _ObjectReader(self, path)), mode="r")
+
+    def open_input_stream(self, path: str) -> pa.NativeFile:
+        """Open an object; one that is packed is unpacked, as its name says."""
+        stream = pa.BufferedInputStream(self.open_input_file(path), AHEAD)
+        codec = next((c for suffix, c in _PACKED.items() if path.endswith(suffix)), None)
+        return stream if codec is None else pa.CompressedInputStream(stream, codec)
+
+    @contextmanager
+    def reading(self, path: str) -> Iterator[IO[bytes]]:
+        """Download an object into an unnamed file of this machine."""
+        import obstore
+
+        with tempfile.TemporaryFile(prefix="corpusgate-") as file:
+
+            def download() -> None:
+                file.seek(0)
+                file.truncate()
+                for piece in obstore.get(self.store, self.key(path)).stream():
+                    file.write(piece)
+
+            self.tried(path, download)
+            file.seek(0)
+            yield file
+
+    def read(self, path: str) -> bytes:
+        """Read an object."""
+        import obstore
+
+        key = self.key(path)
+        return self.tried(path, lambda: bytes(obstore.get(self.store, key).bytes()))
+
+    def entry(self, path: str) -> Entry | None:
+        """Look at one object; None if there is none."""
+        import obstore
+
+        try:
+            with store_errors(self.show(path)):
+                return _entry(obstore.head(self.store, self.key(path)), path)
+        except FileNotFoundError:
+            return None
+
+    def names(self) -> set[str]:
+        """List one level."""
+        import obstore
+
+        with store_errors(str(self)):
+            found = obstore.list_with_delimiter(self.store, self.prefix or None)
+        paths = [*found["common_prefixes"], *(each["path"] for each in found["objects"])]
+        return {self._below(path).rstrip("/") for path in paths} - {""}
+
+    def files(self, path: str = "") -> Iterator[Entry]:
+        """List objects, a thousand a request, with their sizes and ETags."""
+        import obstore
+
+        key = self.key(path)
+        with store_errors(self.show(path)):
+            for chunk in obstore.list(self.store, key or None, chunk_size=_LISTED):
+                for found in chunk:
+                    if found["path"] != key:  # an object that stands for the folder
+                        yield _entry(found, self._below(found["path"]))
+
+    def delete(self, paths: Iterable[str]) -> None:
+        """Delete objects, a thousand a request."""
+        import obstore
+
+        keys = [self.key(path) for path in paths]
+        for start in range(0, len(keys), _LISTED):
+            some = keys[start : start + _LISTED]
+            try:
+                with store_errors(str(self)):
+                    obstore.delete(self.store, some)
+            except FileNotFoundError:
+                for key in some:
+                    with suppress(FileNotFoundError), store_errors(str(self)):
+                        obstore.delete(self.store, key)
+
+    def retain(self, path: str, keep: Collection[str]) -> None:
+        """Delete all other objects."""
+        good = set(keep)
+        self.delete([entry.path for entry in self.files(path) if entry.path not in good])
+
+    def clear(self, name: str) -> None:
+        """Delete an object, and all below it."""
+        self.delete([name, *(entry.path for entry in self.files(name))])
+
+    def prepare(self, *, private: bool = False) -> None:
+        """Do nothing: prefixes need no making, and who may read them is the bucket's policy."""
+
+    def sweep(self) -> None:
+        """Do nothing: what is unfinished is not in the bucket."""
+
+    def spool(self, path: str, mode: int) -> Spool:
+        """Write to an unnamed file of this machine, which goes with the process."""
+        _ = mode  # objects have none
+        return _Upload(self, path)
+
+    def create(self, path: str, data: bytes) -> str:
+        """Write an object where there is none; give its ETag. Raises FileExistsError."""
+        return self._put(path, data, "create")
+
+    def replace(self, path: str, data: bytes, version: str) -> str:
+        """Write an object over the one with the ETag `version`. Raises FileExistsError."""
+        return self._put(path, data, {"e_tag": version})
+
+    def _put(self, path: str, data: bytes, mode: Any) -> str:  # noqa: ANN401 - obstore's mode
+        import obstore
+
+        with store_errors(self.show(path)):
+            return str(obstore.put(self.store, self.key(path), data, mode=mode)["e_tag"])
+
+    def key(self, path: str) -> str:
+        """Give an object's key in the bucket."""
+        return "/".join(part for part in (self.prefix, path) if part)
+
+    def _below(self, key: str) -> str:
+        return key[len(self.prefix) + 1 :] if self.prefix else key
+
+    def tried(self, path: str, transfer: Callable[[], _Got]) -> _Got:
+        """Transfer an object, and anew where the store breaks off. Raises OSError."""
+        for left in reversed(range(ATTEMPTS)):
+            try:
+                with store_errors(self.show(path)):
+                    return transfer()
+            except StoreError as error:
+                if not left or error.errno != errno.EIO:
+                    raise
+        raise AssertionError  # the last attempt returns or raises
+
+
+def _entry(found: Any, path: str) -> Entry:  # noqa: ANN401 - obstore's dictionary
+    version = str(found["e_tag"] or found["version"] or found["last_modified"].isoformat())
+    return Entry(path, int(found["size"]), version, found["last_modified"].timestamp())
+
+
+class _ObjectReader(io.RawIOBase):
+    """An object as a file. What it was when it was opened is all that is read of it."""
+
+    def __init__(self, folder: ObjectFolder, path: str) -> None:
+        super().__init__()
+        self._folder = folder
+        self._path = path
+        self._key = folder.key(path)
+        self._at = 0
+        self._tail = b""
+        self._size, self._version = self._open()
+
+    def _open(self) -> tuple[int, str | None]:
+        import obstore
+        from obstore.exceptions import BaseError
+
+        try:
+            last = obstore.get(self._folder.store, self._key, options={"range": {"suffix": TAIL}})
+            self._tail = bytes(last.bytes())
+            return int(last.meta["size"]), last.meta["e_tag"]
+        except BaseError:  # no such ranges here, or nothing in it
+            found = self._folder.tried(
+                self._path, lambda: obstore.head(self._folder.store, self._key)
+            )
+            return int(found["size"]), found["e_tag"]
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        self._at = max(0, start + offset)
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        start = min(self._at, self._size)
+        end = self._size if size < 0 else min(start + size, self._size)
+        self._at = end
+        before = self._size - len(self._tail)
+        if start >= before:
+            return self._tail[start - before : end - before]
+        return self._range(start, end) if end > start else b""
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - as io.RawIOBase has it
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _range(self, start: int, end: int) -> bytes:
+        import obstore
+
+        options: Any = {"range": (start, end)}
+        if self._version:
+            options["if_match"] = self._version
+
+        def some() -> bytes:
+            return bytes(obstore.get(self._folder.store, self._key, options=options).bytes())
+
+        data = self._folder.tried(self._path, some)
+        if len(data) != end - start:
+            raise StoreError(errno.EIO, "the object store sent less than was asked for", self._path)
+        return data
+
+
+class _Upload:
+    """An unnamed file of this machine that becomes an object."""
+
+    def __init__(self, folder: ObjectFolder, path: str) -> None:
+        self._folder = folder
+        self._path = path
+        self.file: IO[bytes] = tempfile.TemporaryFile(prefix="corpusgate-")  # noqa: SIM115
+
+    def open_input_file(self) -> pa.NativeFile:
+        again = os.fdopen(os.dup(self.file.fileno()), "rb")
+        again.seek(0)
+        return pa.PythonFile(again, mode="r")
+
+    def publish(self) -> None:
+        import obstore
+
+        self.file.flush()
+
+        def upload() -> None:
+            self.file.seek(0)
+            key = self._folder.key(self._path)
+            obstore.put(self._folder.store, key, self.file, chunk_size=PART, max_concurrency=4)
+
+        self._folder.tried(self._path, upload)
+        self.file.close()
+
+    def drop(self) -> None:
+        with suppress(OSError):
+            self.file.close()
