@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import regex
 
+from .checks import Checks
 from .fold import Folded
 from .prefilter import Expression
 from .shapes import Shape, shape
@@ -30,13 +31,10 @@ if TYPE_CHECKING:
     from presidio_analyzer import Pattern
 
 TIMEOUT_SECONDS: Final = 10.0
-_MOST: Final = 1.0
 _SHORT: Final = 16
-_FEW_WAYS: Final = 10_000
+_LITTLE_WORK: Final = 1e8
 _FARTHEST: Final = 1000
 _ONE_BY_ONE: Final = 4
-_REMEMBERED: Final = 100_000
-_LONGEST_REMEMBERED: Final = 200
 
 
 class Result(NamedTuple):
@@ -90,53 +88,6 @@ class Batch:
             yield int(rows[low]), places[low:high]
 
 
-class Checks:
-    """A recogniser's own verdict on what a pattern matched, remembered by the text of the match."""
-
-    def __init__(self, recognizer: Any) -> None:  # noqa: ANN401
-        """Take the recogniser whose checks are asked."""
-        from presidio_analyzer import PatternRecognizer
-
-        kind = type(recognizer)
-        self._recognizer = recognizer
-        self._validate = _validation(recognizer)
-        self.indifferent = (
-            kind.validate_result is PatternRecognizer.validate_result
-            and kind.invalidate_result is PatternRecognizer.invalidate_result
-        )
-        self._known: dict[str, tuple[bool | None, bool]] = {}
-
-    def score(self, value: str, score: float) -> float:
-        """Give the score of a match whose pattern has this one; 0 for none."""
-        if self.indifferent:
-            return score
-        known = self._known.get(value)
-        if known is None:
-            valid = self._validate(value)
-            invalid = self._recognizer.invalidate_result(value)
-            known = (None if valid is None else bool(valid), bool(invalid))
-            if len(value) <= _LONGEST_REMEMBERED:
-                if len(self._known) >= _REMEMBERED:
-                    self._known.clear()
-                self._known[value] = known
-        valid, invalid = known
-        if invalid:
-            return 0
-        return score if valid is None else _MOST if valid else 0
-
-
-def _validation(recognizer: Any) -> Callable[[str], bool | None]:  # noqa: ANN401
-    """Give a recogniser's check; the one that would ask the network asks the list it comes with."""
-    from presidio_analyzer.predefined_recognizers import EmailRecognizer
-
-    if type(recognizer).validate_result is not EmailRecognizer.validate_result:
-        return recognizer.validate_result  # type: ignore[no-any-return]
-    import tldextract
-
-    extract = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
-    return lambda value: extract(value).fqdn != ""
-
-
 class Unit:
     """One pattern of a recogniser."""
 
@@ -163,12 +114,17 @@ class Unit:
         if found is not None and found.expression:
             self.expression = Expression(found.expression, found.caseless)
             self.shape = found
-            # Watching the clock takes longer than most searches; few ways need no watch.
-            self._limit = {"timeout": TIMEOUT_SECONDS} if found.ways > _FEW_WAYS else {}
+            # Watching the clock takes longer than most searches; little work needs no watch.
+            starts = _FARTHEST if found.back is None else found.back - found.fore + 1
+            little = found.work * starts <= _LITTLE_WORK
+            self._limit = {} if little else {"timeout": TIMEOUT_SECONDS}
             held = "".join(f"\\x{c:02x}" for c in sorted(found.holds)).encode()
             self._find = self._finder(pattern.regex, int(flags), found)
-            self._left = regex.compile(rb"(?r)[" + held + rb"]+")
-            self._right = regex.compile(rb"[" + held + rb"]*+")
+            # How far behind its start a match can be seen, with what follows it, where that is
+            # known and nothing is searched for further on.
+            self._reach = None if self._find == self.regex.search else found.reach
+            self._left = regex.compile(rb"(?r)[" + held + rb"]+").match
+            self._right = regex.compile(rb"[" + held + rb"]*+").match
 
     def _finder(self, pattern: str, flags: int, known: Shape) -> Callable[..., Any]:
         """Give what finds the first match from a place on, without trying all starts after `high`.
@@ -186,51 +142,62 @@ class Unit:
 
     def judge(self, batch: Batch) -> None:
         """Add what this pattern finds."""
-        known = self.expression in batch.ends
-        shift = self.shape.shift if self.shape else 0
-        for row, ends in batch.candidates(self.expression, shift):
-            if row in batch.unreadable:
-                continue
+        if self.expression is None or self.expression not in batch.ends:
+            for row in batch.rows():
+                self._judge_row(batch, row, None)
+            return
+        for row, ends in batch.candidates(self.expression, self.shape.shift if self.shape else 0):
+            self._judge_row(batch, row, ends)
+
+    def _judge_row(self, batch: Batch, row: int, ends: list[int] | None) -> None:
+        if row in batch.unreadable:
+            return
+        try:
             text = batch.text(row)
-            try:
-                found = self._tried(text, ends, batch, row) if known else self._all(text)
-                batch.results[row] += [r for m in found for r in self._results(m)]
-            except Exception:  # noqa: BLE001 - whatever it is, the text was not looked through
-                batch.unreadable.add(row)
+            found = self._all(text) if ends is None else self._tried(text, ends, batch, row)
+            if found:
+                batch.results[row] += found
+        except Exception:  # noqa: BLE001 - whatever it is, the text was not looked through
+            batch.unreadable.add(row)
 
-    def _all(self, text: str) -> Iterator[Any]:
-        yield from self.regex.finditer(text, timeout=TIMEOUT_SECONDS)
+    def _all(self, text: str) -> list[Result]:
+        found: list[Result] = []
+        for match in self.regex.finditer(text, timeout=TIMEOUT_SECONDS):
+            self._add(match, found)
+        return found
 
-    def _tried(self, text: str, ends: list[int], batch: Batch, row: int) -> Iterator[Any]:
-        """Give the matches whose start the ends allow."""
+    def _tried(self, text: str, ends: list[int], batch: Batch, row: int) -> list[Result]:
+        """Give the results of the matches whose start the ends allow."""
         known = self.shape
         assert known is not None  # noqa: S101 - only called with one
-        done, size = 0, len(text)
-        reach = None if known.most is None or known.ahead is None else known.most + known.ahead
+        fore, back, ahead = known.fore, known.back, known.ahead
+        found: list[Result] = []
+        done, size, reach = 0, len(text), self._reach
         base, data, right = int(batch.folded.starts[row]), batch.folded.data, -1
         for end in ends:
-            high = end - known.fore
+            high = end - fore
             if high < done:
                 continue
-            low = done if known.back is None else max(done, end - known.back)
+            low = done if back is None else max(done, end - back)
             if end - low > _SHORT:
-                run = self._left.match(data, base + low, base + end)
+                run = self._left(data, base + low, base + end)
                 low = run.start() - base if run else high + 1
-            if known.ahead is None:
-                stop = size
-            elif reach is not None and reach <= _SHORT:
+            if reach is not None:
                 stop = min(size, high + reach)
+            elif ahead is None:
+                stop = size
             else:
                 if right < end:
-                    right = self._right.match(data, base + end, base + size).end() - base
-                stop = min(size, right + known.ahead, size if reach is None else high + reach)
+                    right = self._right(data, base + end, base + size).end() - base
+                stop = min(size, right + ahead)
             while low <= high:
                 match = self._first(text, low, high, stop)
                 if match is None:
                     break
-                yield match
+                self._add(match, found)
                 low = done = match.end()
             done = max(done, high + 1)
+        return found
 
     def _first(self, text: str, low: int, high: int, stop: int) -> Any:  # noqa: ANN401
         """Give the first match that starts from `low` to `high`, on the text up to `stop`."""
@@ -243,11 +210,11 @@ class Unit:
         match = self._find(text, low, stop, **self._limit)
         return match if match is not None and match.start() <= high else None
 
-    def _results(self, match: Any) -> Iterator[Result]:  # noqa: ANN401
+    def _add(self, match: Any, found: list[Result]) -> None:  # noqa: ANN401
         start, end = match.span()
         if not self.groups:
             if start < end and (score := self.checks.score(match[0], self.score)) > 0:
-                yield Result(self.number, start, end, score, self.entity)
+                found.append(Result(self.number, start, end, score, self.entity))
             return
         # As IbanRecognizer does: what its last group adds is taken off until the rest is one.
         for group in range(len(match.groups()), 0, -1):
@@ -255,5 +222,5 @@ class Unit:
             stop = shorter if shorter > 0 else end
             value = match.string[start:stop]
             if value and (score := self.checks.score(value, self.score)) > 0:
-                yield Result(self.number, start, stop, score, self.entity)
+                found.append(Result(self.number, start, stop, score, self.entity))
                 return

@@ -12,7 +12,6 @@ them alike but for a few constructs; a pattern with one of these is said to be u
 
 from __future__ import annotations
 
-import math
 import re
 import warnings
 from dataclasses import dataclass, replace
@@ -47,8 +46,13 @@ _NEVER: Final = {
     op.CATEGORY_DIGIT: frozenset({DIGIT}),
     op.CATEGORY_WORD: FOLDS - {SPACE, OTHER},
     op.CATEGORY_SPACE: frozenset({SPACE}),
+    op.CATEGORY_NOT_DIGIT: FOLDS - {DIGIT},
+    op.CATEGORY_NOT_WORD: frozenset({SPACE, OTHER}),
+    op.CATEGORY_NOT_SPACE: FOLDS - {SPACE},
 }
+# Ways past this are not counted, nor powers past that.
 _MANY: Final = 1e12
+_POWER: Final = 20
 # What `regex` reads otherwise than `re` without complaint from `re`: fuzzy counts, POSIX classes.
 _FOREIGN: Final = re.compile(r"\{[^{}\[\]]*[eidsEIDS<][^{}\[\]]*\}|\[:\^?\w+:\]|\(\?[VRL&]")
 
@@ -63,8 +67,10 @@ class Part:
     behind: int | None = 0
     ahead: int | None = 0
     holds: frozenset[int] = frozenset()
-    # In how many ways it can match at one place.
+    # In how many ways it can match at one place, and how many steps it takes to try them all. What
+    # stands in a lookaround or is never given back counts as one way.
     ways: float = 1
+    work: float = 1
     # A repeat: what is repeated, and how often at least.
     unit: str = ""
     low: int = 0
@@ -138,9 +144,10 @@ class Reader:
         if kind is op.SUBPATTERN:
             return self._group(*value)
         if kind in {op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT}:
-            return _repeated(joined(self._parts(value[2])), value[0], value[1])
+            part = _repeated(joined(self._parts(value[2])), value[0], value[1])
+            return replace(part, ways=1) if kind is op.POSSESSIVE_REPEAT else part
         if kind is op.ATOMIC_GROUP:
-            return joined(self._parts(value))
+            return replace(joined(self._parts(value)), ways=1)
         if kind is op.AT:
             return self._at(value)
         if kind in {op.ASSERT, op.ASSERT_NOT}:
@@ -208,6 +215,7 @@ class Reader:
             _largest(p.ahead for p in parts),
             frozenset().union(*(p.holds for p in parts)),
             sum(p.ways for p in parts),
+            sum(p.work for p in parts),
         )
 
     def _at(self, where: Any) -> Part:  # noqa: ANN401
@@ -227,7 +235,7 @@ class Reader:
             behind = _sum(inner.most, behind)
         else:
             ahead = _sum(inner.most, ahead)
-        part = Part("", 0, 0, behind, ahead, ways=inner.ways)
+        part = Part("", 0, 0, behind, ahead, work=inner.work)
         if positive:
             return replace(part, lead=inner.text) if way < 0 else part
         if len(tree) == 1 and tree[0][0] in {op.IN, op.LITERAL}:
@@ -251,6 +259,7 @@ def _repeated(part: Part, low: int, high: Any) -> Part:  # noqa: ANN401
     count = {"{0,1}": "?", "{0,}": "*", "{1,}": "+", "{1}": ""}.get(count, count)
     text = part.text if _single(part.text) else f"(?:{part.text})"
     longest = None if most is None or part.most is None else part.most * most
+    ways = _MANY if most is None else min(part.ways ** min(most, _POWER), _MANY)
     return Part(
         text + count,
         part.least * low,
@@ -258,7 +267,8 @@ def _repeated(part: Part, low: int, high: Any) -> Part:  # noqa: ANN401
         part.behind,
         part.ahead,
         part.holds,
-        math.inf if most is None else min(part.ways**most, _MANY) * (most - low + 1),
+        _MANY if most is None else ways * (most - low + 1),
+        _MANY if most is None else ways * most * part.work,
         unit=text,
         low=low,
     )
@@ -276,8 +286,11 @@ def _single(text: str) -> bool:
 def joined(parts: list[Part]) -> Part:
     """Give one part for several, one after the other."""
     most: int | None = 0
+    ways, work = 1.0, 0.0
     for p in parts:
         most = _sum(most, p.most)
+        work += ways * p.work
+        ways = min(ways * p.ways, _MANY)
     return Part(
         "".join(p.text for p in parts),
         sum(p.least for p in parts),
@@ -285,7 +298,8 @@ def joined(parts: list[Part]) -> Part:
         _largest(p.behind for p in parts),
         _largest(p.ahead for p in parts),
         frozenset().union(*(p.holds for p in parts)),
-        math.prod(p.ways for p in parts),
+        ways,
+        work,
     )
 
 

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from .candidates import Batch, Checks, Result, Unit
+from .candidates import Batch, Result, Unit
+from .checks import Checks
 from .context import Text
 from .opaque import Opaque, analyzer
 from .phones import PhoneNumbers
@@ -93,7 +94,7 @@ class Judge:
             if row in batch.unreadable or not results:
                 continue
             try:
-                settled[row] = self._settled(batch.text(row), results)
+                settled[row] = self._settled(batch, row, results)
             except Exception:  # noqa: BLE001
                 batch.unreadable.add(row)
         return settled
@@ -148,14 +149,14 @@ class Judge:
     def _whole(self) -> Opaque:
         return Opaque(self.recognizers, self.language)
 
-    def _settled(self, text: str, results: list[Result]) -> list[Result]:
+    def _settled(self, batch: Batch, row: int, results: list[Result]) -> list[Result]:
         """Do what Presidio's engine does with its recognisers' results."""
-        around = Text.of(text, self.tokens, len(results))
-        alone = len(results) == 1
-        kept = results if alone else self._own_duplicates(results)
-        risen = [self._risen(r, around) for r in kept]
-        enough = [r for r in risen if r.score >= self._threshold(r)]
-        return enough if len(enough) == len(enough[:1]) else without_duplicates(enough)
+        kept = results if len(results) == 1 else self._own_duplicates(results)
+        if any(self._words[r.recognizer] for r in kept):
+            around = Text.of(batch.text(row), self.tokens, len(results))
+            kept = [self._risen(r, around) for r in kept]
+        enough = [r for r in kept if r.score >= self._threshold(r)]
+        return enough if len(enough) <= 1 else without_duplicates(enough)
 
     def _own_duplicates(self, results: list[Result]) -> list[Result]:
         by_recognizer: dict[int, list[Result]] = defaultdict(list)
@@ -167,7 +168,7 @@ class Judge:
             for r in (own if number in self._as_they_are else without_duplicates(own))
         ]
 
-    @property
+    @cached_property
     def _as_they_are(self) -> set[int]:
         return {u.number for u in self.units if u.groups} | set(self.opaque)
 
@@ -190,6 +191,8 @@ class Judge:
 
 def without_duplicates(results: list[Result]) -> list[Result]:
     """Drop a result that another of its entity contains with no lower score, as Presidio does."""
+    if len(results) == 1 and results[0].score != 0:
+        return results
     kept: list[Result] = []
     entity = None
     active: list[Result] = []

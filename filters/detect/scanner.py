@@ -120,11 +120,15 @@ class Scanner:
                 for row, results in found.items()
                 for r in results
             ]
-        rows = [row for row in {*rows, *names} if row[0] not in unreadable]
-        # A recogniser of unknown code may name an entity that it did not declare.
+        rows = [*{*rows, *names}]
+        if unreadable:
+            rows = [row for row in rows if row[0] not in unreadable]
         entities = tuple(sorted(number))
-        place = {number[name]: i for i, name in enumerate(entities)}
-        return Found.of(entities, ((*row[:4], place[row[4]]) for row in rows), unreadable)
+        if entities != self.entities:
+            # A recogniser of unknown code may name an entity that it did not declare.
+            place = {number[name]: i for i, name in enumerate(entities)}
+            rows = [(*row[:4], place[row[4]]) for row in rows]
+        return Found.of(entities, rows, unreadable)
 
     def _named(
         self, texts: pa.LargeStringArray, number: dict[str, int]

@@ -8,7 +8,6 @@ for Hyperscan, made of a stretch of the pattern's parts (`pattern_parts.py`).
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -24,9 +23,10 @@ class Shape:
     """What is known of a pattern; None for a length that has no bound.
 
     `least`, `most`: characters a match may have. `behind`, `ahead`: how far lookarounds see from
-    any place in it. `holds`: the folded bytes a match may consist of. Where Hyperscan reports
-    `expression` to end at e, a match may start from `e - back` to `e - fore`, and nowhere else;
-    `shift` was taken off e before. `expression` is empty when there is none.
+    any place in it. `holds`: the folded bytes a match may consist of. `work`: how many steps it
+    takes at most to try the pattern at one place. Where Hyperscan reports `expression` to end at e,
+    a match may start from `e - back` to `e - fore`, and nowhere else; `shift` was taken off e
+    before. `expression` is empty when there is none.
     """
 
     least: int
@@ -34,12 +34,17 @@ class Shape:
     behind: int | None
     ahead: int | None
     holds: frozenset[int]
-    ways: float = 1
+    work: float = 1
     expression: str = ""
     caseless: bool = False
     back: int | None = None
     fore: int = 0
     shift: int = 0
+
+    @property
+    def reach(self) -> int | None:
+        """How far behind its start a match can be seen, with what follows it."""
+        return None if self.most is None or self.ahead is None else self.most + self.ahead
 
 
 def shape(pattern: str, flags: int, anchor: str | None = None) -> Shape | None:
@@ -47,6 +52,7 @@ def shape(pattern: str, flags: int, anchor: str | None = None) -> Shape | None:
 
     `anchor`, if given, is an expression that ends where the pattern ends, to be sought instead.
 
+    >>> import re
     >>> found = shape(r"\b[0-9]{8,17}\b", re.IGNORECASE)
     >>> found.least, found.most, found.expression
     (8, 17, '\\b[0-9]{8,17}\\b')
@@ -61,7 +67,7 @@ def shape(pattern: str, flags: int, anchor: str | None = None) -> Shape | None:
     total = joined(whole)
     if total.least == 0:
         return None
-    known = Shape(total.least, total.most, total.behind, total.ahead, total.holds, total.ways)
+    known = Shape(total.least, total.most, total.behind, total.ahead, total.holds, total.work)
     sought = whole
     if anchor is not None:
         try:

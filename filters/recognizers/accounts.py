@@ -92,7 +92,7 @@ class StrictUsBankRecognizer(AnchoredRecognizer):
         after(
             "told",
             r"\b(?:(?:bank|checking|savings?|deposit|debit)[ _-](?:account|acct)"
-            r"|(?:account|acct|a/c)[ _-]{0,2}(?:number|num|nbr|no|nr|\#))[^\d\n]{0,25}",
+            r"|(?:account|acct|a/c)[ _-]{0,2}(?:number|num|nbr|no|nr|\#))[^\d\n]{0,25}?",
             r"\b[0-9]{8,17}(?![\w])(?!\.\d)",
             0.6,
         ),

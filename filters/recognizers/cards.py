@@ -85,10 +85,10 @@ class ToldCardRecognizer(AnchoredRecognizer):
 
     ENTITY: ClassVar[str] = "CREDIT_CARD"
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
-        after("told", rf"\b{_WORD}\b[^\d]{{0,40}}", r"\b\d{12,19}(?!\w)(?!\.\d)", 0.4),
+        after("told", rf"\b{_WORD}\b[^\d]{{0,40}}?", r"\b\d{12,19}(?!\w)(?!\.\d)", 0.4),
         after(
             "told, in groups",
-            rf"\b{_WORD}\b[^\d]{{0,40}}",
+            rf"\b{_WORD}\b[^\d]{{0,40}}?",
             rf"\b\d{{2,7}}(?:(?:{_SPACE}|{_DASH})\d{{2,7}}){{1,7}}(?!\w)(?!\.\d)",
             0.4,
         ),

@@ -28,7 +28,7 @@ class StrictUsSsnRecognizer(AnchoredRecognizer):
         Pattern("hyphens", rf"{_LEFT}[0-8][0-9]{{2}}-[0-9]{{2}}-[0-9]{{4}}{_RIGHT}", 0.6),
         after(
             "told",
-            r"(?:\bssns?\b|\bss\s?\#|\bsocial[ _-]security\b|\bsoc[. ]{1,2}sec\b)[^\d\n]{0,25}",
+            r"(?:\bssns?\b|\bss\s?\#|\bsocial[ _-]security\b|\bsoc[. ]{1,2}sec\b)[^\d\n]{0,25}?",
             rf"\b[0-8][0-9]{{2}}[-. ]?[0-9]{{2}}[-. ]?[0-9]{{4}}{_END}",
             0.8,
         ),
@@ -58,7 +58,7 @@ class StrictUsItinRecognizer(AnchoredRecognizer):
         Pattern("hyphens", _LEFT + _ITIN % ("-", "-") + _RIGHT, 0.6),
         after(
             "told",
-            r"\b(?:itin|taxpayer|tax[ _-]?(?:id|payer)|tin)s?\b[^\d\n]{0,35}",
+            r"\b(?:itin|taxpayer|tax[ _-]?(?:id|payer)|tin)s?\b[^\d\n]{0,35}?",
             r"\b" + _ITIN % ("[- ]?", "[- ]?") + _END,
             0.8,
         ),
@@ -72,7 +72,7 @@ class StrictUsPassportRecognizer(AnchoredRecognizer):
     COUNTRY_CODE: ClassVar[str | None] = "us"
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
         after(
-            "told", r"\bpassports?\b[^\d\n]{0,40}", rf"\b(?:[A-Z][0-9]{{8}}|[0-9]{{9}}){_END}", 0.7
+            "told", r"\bpassports?\b[^\d\n]{0,40}?", rf"\b(?:[A-Z][0-9]{{8}}|[0-9]{{9}}){_END}", 0.7
         ),
     )
 
@@ -86,7 +86,7 @@ class StrictUsDriverLicenseRecognizer(AnchoredRecognizer):
         after(
             "told",
             r"(?:\b(?:driv(?:er|ing)(?:[^\w\s]?s)?)[ _-]{0,2}(?:licen[cs]e|permit|lic)s?\b"
-            r"|\bc?dl\s?(?:\#|no\b|num|nbr))[^\d\n]{0,35}",
+            r"|\bc?dl\s?(?:\#|no\b|num|nbr))[^\d\n]{0,35}?",
             r"(?<![\w-])(?:[A-Z]{0,3}[0-9]{4,14}[A-Z]{0,2}[0-9]{0,3}"
             rf"|[A-Z]?[0-9]{{2,5}}(?:[ -][0-9]{{2,6}}){{1,4}}(?:-[0-9])?){_END}",
             0.6,
@@ -110,7 +110,7 @@ class StrictNhsRecognizer(AnchoredRecognizer):
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
         after(
             "told",
-            r"\b(?:nhs|national health service)\b[^\d\n]{0,40}",
+            r"\b(?:nhs|national health service)\b[^\d\n]{0,40}?",
             rf"\b[0-9]{{3}}[- ]?[0-9]{{3}}[- ]?[0-9]{{4}}{_END}",
             0.6,
         ),
@@ -132,7 +132,7 @@ class StrictMedicalLicenseRecognizer(AnchoredRecognizer):
         after(
             "told",
             r"\b(?:dea|medical|prescri\w{1,6}|physicians?|doctors?|practitioners?|pharmac\w{1,6}|dr"
-            r"|registration|certificate|licen[cs]e)\b[^\n]{0,60}",
+            r"|registration|certificate|licen[cs]e)\b[^\n]{0,60}?",
             r"(?<![\w-])(?-i:[A-HJ-MP-UX][A-Z9])[0-9]{7}(?![\w-])",
             0.6,
             r"\b(?-i:[A-HJ-MP-UX][A-Z9])[0-9]{7}\b",

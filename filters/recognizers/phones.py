@@ -210,9 +210,9 @@ class NationalPhoneRecognizer(AnchoredRecognizer):
         return _is_something_else(pattern_text) or not _is_national(pattern_text)
 
 
-_GAP: Final = r"[^\d]{0,30}"
+_GAP: Final = r"[^\d]{0,30}?"
 # A few characters, or the end of a line; not both, as between the entries of a table.
-_STEP: Final = r"(?:[^\d\n]{0,15}|:?[ \t\r]{0,3}\n[ \t]{0,8})"
+_STEP: Final = r"(?:[^\d\n]{0,15}?|:?[ \t\r]{0,3}\n[ \t]{0,8})"
 _DEVICE: Final = (
     r"(?:tel(?:e(?:phone|fono|fon|foon)|\.)?|phones?|t[eé]l[eé]phone|mobiles?|mobil|m[oó]vil"
     r"|cell ?phone|cellular|fax|whats ?app|pager|hot ?line|help ?line|land ?line|ph)"

@@ -14,6 +14,8 @@ import zlib
 from collections import Counter
 from typing import Final
 
+import numpy as np
+
 _BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _CHECKSUM: Final = 6
 _MIN_BITS: Final = 2.8
@@ -33,6 +35,7 @@ _HINTS: Final = (
     "0123456",
 )
 _REPEATED: Final = 6
+_LONG: Final = 64
 
 
 def is_placeholder(text: str) -> bool:
@@ -47,11 +50,14 @@ def is_placeholder(text: str) -> bool:
 def _is_plain(text: str) -> bool:
     """Say whether nothing in a text can be what placeholders are told by."""
     lower = text.lower()
-    return (
-        text.isascii()
-        and not any(hint in lower for hint in _HINTS)
-        and not any(character * _REPEATED in lower for character in set(lower))
-    )
+    return text.isascii() and not any(hint in lower for hint in _HINTS) and not _repeats(lower)
+
+
+def _repeats(text: str) -> bool:
+    """Say whether some character of an ASCII text stands there six times in a row."""
+    codes = np.frombuffer(text.encode(), dtype=np.uint8)
+    same = codes[1:] == codes[:-1]
+    return bytes([True] * (_REPEATED - 1)) in same.tobytes()
 
 
 def entropy(text: str) -> float:
@@ -60,9 +66,12 @@ def entropy(text: str) -> float:
     >>> entropy("aaaa"), entropy("abab"), entropy("abcd")
     (0.0, 1.0, 2.0)
     """
-    counts = Counter(text).values()
-    total = len(text)
-    return sum(n / total * math.log2(total / n) for n in counts)
+    if len(text) > _LONG and text.isascii():
+        codes = np.frombuffer(text.encode(), dtype=np.uint8)
+        counts = [count for count in np.bincount(codes).tolist() if count]
+    else:
+        counts = [*Counter(text).values()]
+    return math.fsum(n / len(text) * math.log2(len(text) / n) for n in counts)
 
 
 def plausible(text: str) -> bool:
