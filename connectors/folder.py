@@ -7,6 +7,7 @@ to the folder, with slashes; no path leads out of it.
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator
@@ -284,7 +285,8 @@ class _HiddenFile:
     def __init__(self, target: Path, mode: int) -> None:
         self._target = target
         target.parent.mkdir(parents=True, exist_ok=True)
-        self._partial = target.with_name(f".{target.name}{PARTIAL}")
+        # Two workers of a cluster may write the same file at once, one of them given up for dead.
+        self._partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}{PARTIAL}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         opened = os.open(self._partial, flags, mode)
         self.file: IO[bytes] = os.fdopen(opened, "wb", buffering=1 << 20)

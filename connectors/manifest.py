@@ -17,6 +17,9 @@ from .staged import Written, publish_json
 MANIFEST: Final = "manifest.json"
 RUN: Final = "run.json"
 SCHEMA: Final = 1
+RUNNING: Final = "running"
+STOPPED: Final = "stopped"
+"""Workers elsewhere had to be told that the run was interrupted."""
 
 OURS: Final = frozenset({"eligible", "audit", MANIFEST, RUN, "report.html", LOCK})
 """What a run leaves in its output folder; anything else is somebody else's."""

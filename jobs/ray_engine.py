@@ -22,6 +22,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ..connectors.audit import UnitResult
+from ..connectors.folder import Folder
+from ..connectors.manifest import STOPPED, read_run_state, write_run_state
 from ..filters.errors import OutputError
 from .plan import Unit, versions
 from .ray_task import Outcome, Shared, process_group
@@ -74,10 +76,17 @@ class RayEngine:
         with _ray(address, self.workers) as ray:
             cluster = _Cluster(ray, self.workers)
             groups = grouped(units, cluster.slots())
+            state = read_run_state(context.output)
+            context = replace(context, began=state.started_at if state else None)
             shared = Shared(ray.put(context), versions())
-            yield from _Run(ray, cluster, self, shared).results(
-                [(unit, keys[unit]) for unit in group] for group in groups
-            )
+            try:
+                yield from _Run(ray, cluster, self, shared, context.output).results(
+                    [(unit, keys[unit]) for unit in group] for group in groups
+                )
+            finally:
+                # What workers that died had begun to write.
+                context.output.sweep()
+                context.audit.sweep()
 
 
 class _Cluster:
@@ -124,11 +133,19 @@ class _Cluster:
 class _Run:
     """Tasks under way, and what becomes of them."""
 
-    def __init__(self, ray: Any, cluster: _Cluster, engine: RayEngine, shared: Shared) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        ray: Any,  # noqa: ANN401 - the module
+        cluster: _Cluster,
+        engine: RayEngine,
+        shared: Shared,
+        output: Folder,
+    ) -> None:
         self._ray = ray
         self._cluster = cluster
         self._engine = engine
         self._shared = shared
+        self._output = output
         self._again: deque[_Task] = deque()
         self._pending: dict[Any, _Task] = {}
         self._memory = engine.spec.task_memory_bytes
@@ -153,7 +170,7 @@ class _Run:
                 for ref in done:
                     yield from self._taken(ref, self._pending.pop(ref))
         finally:
-            self._cancel()
+            self._settle()
 
     def _submit(self, fresh: Iterator[_Task]) -> bool:
         """Keep the cluster busy; say whether anything is under way."""
@@ -227,14 +244,19 @@ class _Run:
         )
         return True
 
-    def _cancel(self) -> None:
-        """Have nothing under way when the run is over."""
+    def _settle(self) -> None:
+        """Have nothing under way when the run is over.
+
+        Tasks learn it from the run's state: `ray.cancel` can end the driver when a task completes
+        at that moment (Ray 2.60).
+        """
         refs = list(self._pending)
         self._pending.clear()
         if not refs or not self._ray.is_initialized():
             return
-        for ref in refs:
-            self._ray.cancel(ref, force=False)
+        state = read_run_state(self._output)
+        if state is not None:
+            write_run_state(self._output, replace(state, state=STOPPED))
         self._ray.wait(refs, num_returns=len(refs), timeout=_SETTLE)
 
 

@@ -61,9 +61,10 @@ def outcome(pairs: Sequence[tuple[Unit, str]], shared: Shared, fetch: Fetch, nod
     """Process units; every error becomes a value that quotes nothing of a record."""
     host = socket.gethostname()
     try:
-        from .shard import process
+        from .shard import check_goes_on, process
 
         context = _context(shared, fetch, host)
+        check_goes_on(context)
         results = process([unit for unit, _ in pairs], dict(pairs), context)
     except (CorpusgateError, OSError) as error:
         return Outcome(node, host, error=error)

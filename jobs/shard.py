@@ -20,10 +20,11 @@ import polars as pl
 from ..connectors.audit import UnitResult, commit, write_frame
 from ..connectors.folder import Folder, Opens
 from ..connectors.jsonl import is_jsonl, jsonl_to_parquet
+from ..connectors.manifest import RUNNING, read_run_state
 from ..connectors.parquet import ParquetShard
 from ..connectors.staged import OWNER_ONLY, StagedFile
 from ..filters.decide import Judge
-from ..filters.errors import CorpusgateError, RegisterError, SchemaError, UnitError
+from ..filters.errors import CorpusgateError, OutputError, RegisterError, SchemaError, UnitError
 from ..filters.mapping import map_columns
 from ..filters.provenance import id_kinds
 from ..filters.registers import RegisterSet
@@ -59,6 +60,8 @@ class Context:
     output: Folder
     audit: Folder
     duplicates: pl.Series | None = None
+    began: str | None = None
+    """When the run began, where a worker may outlive it: then nothing more is published."""
 
 
 def process(units: Sequence[Unit], keys: Mapping[Unit, str], context: Context) -> list[UnitResult]:
@@ -190,6 +193,7 @@ def _released(
             findings = staged_frame(
                 "findings", listed.with_columns(pl.lit(places).gather(pl.col("row")).alias("row"))
             )
+        check_goes_on(context)
         return replace(
             blank(unit),
             rows=facts.height,
@@ -203,6 +207,16 @@ def _released(
             purge_list=purge_list.publish(),
             findings=None if findings is None else findings.publish(),
         )
+
+
+def check_goes_on(context: Context) -> None:
+    """Raise OutputError if the run has ended, or another one writes to its output now."""
+    if context.began is None:
+        return
+    state = read_run_state(context.output)
+    if state is None or (state.started_at, state.state) != (context.began, RUNNING):
+        what = "the run that this worker works for has ended"
+        raise OutputError(str(context.output), what, "run again to go on")
 
 
 def _purged(facts: pl.DataFrame, verdict: pl.DataFrame) -> pl.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from corpusgate.filters.errors import OutputError, UnitError
@@ -26,6 +27,7 @@ class _Context:
 
     def __init__(self, loads: list[str]) -> None:
         self.reduction = self
+        self.began = None
         self._loads = loads
 
     def load(self) -> None:
@@ -101,6 +103,20 @@ def test_a_cluster_that_is_not_there_is_one_clear_line(workshop):
     assert done.returncode == 1
     assert "ray at nowhere" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_worker_that_outlives_its_run_publishes_nothing(workshop, monkeypatch):
+    from corpusgate.jobs import local, shard
+
+    def outlived(units, keys, context):
+        return iter(shard.process(units, keys, replace(context, began="before")))
+
+    monkeypatch.setattr(local, "_engine", lambda *_: outlived)
+    workshop.shard("a.parquet")
+    with pytest.raises(OutputError, match="has ended"):
+        workshop.run()
+    assert not [*(workshop.out / "eligible").rglob("*")]
+    assert not [*(workshop.out / "audit").rglob("*.parquet")]
 
 
 def test_ray_is_imported_only_when_asked_for(workshop):
