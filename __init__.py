@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         UnitError,
     )
     from .filters.policy import Policy
+    from .jobs.eligibility import EligibilityFilter
     from .jobs.local import run
     from .jobs.policies import load_policy
     from .jobs.registers import Registers
@@ -36,6 +37,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CorpusgateError",
+    "EligibilityFilter",
     "JobError",
     "OutputError",
     "PiiScanner",
@@ -56,6 +58,7 @@ __all__ = [
 
 _HOMES = {
     "CorpusgateError": ".filters.errors",
+    "EligibilityFilter": ".jobs.eligibility",
     "JobError": ".filters.errors",
     "OutputError": ".filters.errors",
     "PiiScanner": ".jobs.scanner",

@@ -162,15 +162,7 @@ class Plan:
     @cached_property
     def digest(self) -> str:
         """Digest of all that decides the output, the input's own identity aside."""
-        facts = {
-            "job": self.job.settings(),
-            "policy": self.policy.policy.fingerprint,
-            "as_of": self.policy.as_of.isoformat(),
-            "registers": {name: item.digest for name, item in self.registers.given().items()},
-            "reduction": self.reduction.fingerprint,
-            "versions": versions(),
-        }
-        return _digest(facts)
+        return run_digest(self.job, self.policy, self.registers, self.reduction)
 
     @property
     def name(self) -> str:
@@ -185,6 +177,19 @@ class Plan:
 def versions() -> dict[str, str]:
     """Give the versions that output bytes can depend on."""
     return {name: version(name) for name in ("corpusgate", *ENGINES)}
+
+
+def run_digest(job: Job, policy: BoundPolicy, registers: RegisterSet, reduction: Reduction) -> str:
+    """Digest all that decides what becomes of a record."""
+    facts = {
+        "job": job.settings(),
+        "policy": policy.policy.fingerprint,
+        "as_of": policy.as_of.isoformat(),
+        "registers": {name: item.digest for name, item in registers.given().items()},
+        "reduction": reduction.fingerprint,
+        "versions": versions(),
+    }
+    return _digest(facts)
 
 
 def _digest(data: object) -> str:

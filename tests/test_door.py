@@ -12,6 +12,7 @@ import pytest
 HEAVY = {"duckdb", "polars", "presidio_analyzer", "pyarrow", "ray", "spacy"}
 PUBLIC = {
     "CorpusgateError",
+    "EligibilityFilter",
     "JobError",
     "OutputError",
     "PiiScanner",
