@@ -176,7 +176,7 @@ def _in_store(uri: str, _: Path, storage: Storage) -> tuple[Folder, str]:
     """Resolve the URI of an object. Keys are taken as they are, nothing is percent-decoded."""
     scheme = scheme_of(uri)
     address = uri.partition("://")[2].split("/", 1)
-    bucket, key = address[0], address[1].strip("/") if len(address) > 1 else ""
+    bucket, key = address[0], address[1].rstrip("/") if len(address) > 1 else ""
     user, at = bucket.rpartition("@")[:2]
     if (at and (":" in user or not scheme.startswith("abfs"))) or _OPTION.search(uri):
         raise SchemaError(

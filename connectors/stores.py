@@ -108,7 +108,7 @@ def _s3_profile(storage: Storage) -> dict[str, Any]:
         import botocore.exceptions
         from obstore.auth.boto3 import Boto3CredentialProvider
     except ImportError:
-        fix = "pip install 'corpusgate[s3]'"
+        fix = "install it: pip install 'corpusgate[s3]'"
         raise SchemaError("storage.profile", "AWS profiles are read with boto3", fix) from None
     try:
         session = boto3.Session(profile_name=profile)
@@ -186,7 +186,7 @@ def store_errors(place: str) -> Iterator[None]:
     except BaseError as error:
         status = _STATUS.search(str(error))
         what = f"answered {status[1].strip()}" if status else "did not answer, or was cut off"
-        if type(error).__name__ in _DENIED:
+        if type(error).__name__ in _DENIED or (status and status[1][:3] in {"401", "403"}):
             words = "the object store denies access: check the credentials and their permissions"
             failure = StoreError(errno.EACCES, words, place)
         else:

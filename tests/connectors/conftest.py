@@ -1,9 +1,10 @@
-"""A real PostgreSQL, started from a wheel."""
+"""A real PostgreSQL, started from a wheel, and a real server of the S3 protocol."""
 
 import tempfile
 from pathlib import Path
 
 import pytest
+from runs.s3 import s3, s3_server  # noqa: F401 - fixtures
 
 
 @pytest.fixture(scope="session")

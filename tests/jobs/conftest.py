@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from runs.s3 import s3, s3_server  # noqa: F401 - fixtures
 from runs.workshop import Workshop
 
 
