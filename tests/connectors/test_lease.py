@@ -1,0 +1,199 @@
+"""A lock in an object store: one owner, and a dead owner's lock passes on, by the store's clock."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from corpusgate.connectors import lease
+from corpusgate.connectors.lock import is_locked, locked
+from corpusgate.filters.errors import OutputError
+from runs.s3 import SECRET, address_of, proxy
+
+FIX = "wait for it"
+
+
+@pytest.fixture
+def folder(s3, request):
+    return s3.folder(f"lease/{request.node.name}")
+
+
+def job(folder, run="job"):
+    return locked(folder, FIX, run=run)
+
+
+def somebody(folder, **changes):
+    """Leave the lock of an owner on another machine."""
+    owner = {"id": "x", "run": "job", "host": "far", "pid": 1, "machine": "other", "began": "1",
+             "started_at": "2023-08-01T00:00:00+00:00", "beat": 3, **changes}  # fmt: skip
+    folder.create(lease.LOCK, json.dumps(owner).encode())
+
+
+def later(monkeypatch, seconds):
+    """Let the store's clock be ahead."""
+    now = lease._now
+    monkeypatch.setattr(lease, "_now", lambda folder: now(folder) + seconds)
+
+
+def test_one_owner_at_a_time(folder):
+    with job(folder) as still_ours:
+        still_ours()
+        assert is_locked(folder)
+        with pytest.raises(OutputError, match="another run is writing") as caught, job(folder):
+            pass
+        assert FIX in caught.value.fix
+        assert "seconds" in caught.value.fix
+        still_ours()
+    assert not is_locked(folder)
+    assert folder.names() == set()
+    with locked(folder, FIX, run="another"):
+        pass
+
+
+def test_of_many_who_try_at_once_one_has_it(folder):
+    gate, held = threading.Barrier(8), []
+
+    def one():
+        gate.wait()
+        try:
+            with job(folder):
+                held.append("held")
+                time.sleep(1)
+        except OutputError:
+            held.append("kept out")
+
+    threads = [threading.Thread(target=one) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(held) == ["held", *["kept out"] * 7]
+
+
+def test_a_live_owner_elsewhere_is_left_alone_whatever_the_clock_here_says(folder, monkeypatch):
+    somebody(folder)
+    monkeypatch.setattr(time, "time", lambda: 4e9)
+    with (
+        pytest.raises(OutputError, match="on far since 2023-08-01"),
+        job(folder),
+    ):
+        pass
+    assert is_locked(folder)
+
+
+def test_the_same_job_takes_over_from_a_dead_owner(folder, monkeypatch):
+    somebody(folder)
+    later(monkeypatch, lease.LEASE + 1)
+    assert not is_locked(folder)
+    with job(folder):
+        assert json.loads(folder.read(lease.LOCK))["host"] != "far"
+    assert folder.names() == set()
+
+
+def test_another_job_does_not_unless_it_starts_anew(folder, monkeypatch):
+    somebody(folder)
+    later(monkeypatch, lease.LEASE + 1)
+    with pytest.raises(OutputError, match="another job died here") as caught, job(folder, "other"):
+        pass
+    assert "--fresh" in caught.value.fix
+    with locked(folder, FIX, run="other", fresh=True):
+        pass
+
+
+def test_a_dead_process_of_this_machine_is_known_at_once(folder):
+    """It gets no chance to take its lock away."""
+    code = f"""if True:
+        import os, signal, sys
+        from corpusgate.connectors.lock import locked
+        from corpusgate.connectors.object_folder import ObjectFolder
+        from corpusgate.connectors.stores import Storage
+        folder = ObjectFolder({folder.scheme!r}, {folder.bucket!r}, {folder.prefix!r},
+                              Storage({folder.storage.endpoint!r}))
+        with locked(folder, "", run="job"):
+            print("held", flush=True)
+            sys.stdin.read()
+    """
+    child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE)  # fmt: skip
+    assert child.stdout.readline() == b"held\n"
+    assert is_locked(folder)
+    child.send_signal(signal.SIGKILL)
+    child.communicate()
+    assert lease.LOCK in folder.names()
+    assert not is_locked(folder)
+    with job(folder):
+        pass
+
+
+def test_a_number_used_again_is_not_the_same_process(folder):
+    somebody(folder, machine=lease._machine(), pid=os.getpid(), began="1")
+    with job(folder):
+        pass
+
+
+def test_signs_of_life_keep_the_lock(folder, monkeypatch):
+    monkeypatch.setattr(lease, "BEAT", 0.05)
+    with job(folder) as still_ours:
+        time.sleep(0.5)
+        still_ours()
+        assert json.loads(folder.read(lease.LOCK))["beat"] > 1
+
+
+def test_who_has_lost_the_lock_hears_it_and_leaves_the_new_owners(folder, monkeypatch):
+    monkeypatch.setattr(lease, "BEAT", 0.05)
+    with job(folder) as still_ours:
+        folder.delete([lease.LOCK])
+        somebody(folder)
+        time.sleep(0.5)
+        with pytest.raises(OutputError, match="has taken over"):
+            still_ours()
+    assert json.loads(folder.read(lease.LOCK))["host"] == "far"
+
+
+def test_who_cannot_reach_the_store_for_too_long_stops(s3, folder, monkeypatch):
+    monkeypatch.setattr(lease, "BEAT", 0.05)
+    monkeypatch.setattr(lease, "LEASE", 0.3)
+    broken = [""]
+    with proxy(s3, lambda *_: broken[0]) as front:
+        away = s3.folder(folder.prefix, address_of(front))
+        with locked(away, FIX, run="job") as still_ours:
+            broken[0] = "403"
+            time.sleep(1)
+            with pytest.raises(OutputError, match="not answered for too long"):
+                still_ours()
+            broken[0] = ""
+
+
+@pytest.mark.parametrize("kind", ["500", "lost", "half"])
+def test_an_answer_that_gets_lost_does_not_lock_its_owner_out(s3, folder, kind, monkeypatch):
+    monkeypatch.setattr(lease, "BEAT", 0.05)
+    puts = []
+
+    def fault(method, path):
+        puts.append(path)
+        return kind if method == "PUT" and path.endswith("lock") and len(puts) in (1, 4, 6) else ""
+
+    with proxy(s3, fault) as front:
+        away = s3.folder(folder.prefix, address_of(front))
+        with locked(away, FIX, run="job") as still_ours:
+            time.sleep(1)
+            still_ours()
+        assert kind in {seen for _, _, seen in front.seen}
+    assert folder.names() == set()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}"])
+def test_a_damaged_lock_says_how_to_get_rid_of_it(folder, content):
+    folder.create(lease.LOCK, content)
+    with pytest.raises(OutputError, match="its lock is damaged") as caught, job(folder):
+        pass
+    assert folder.show(lease.LOCK) in caught.value.fix
+
+
+def test_a_lock_holds_no_secret(folder):
+    with job(folder):
+        assert SECRET.encode() not in folder.read(lease.LOCK)
