@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from ..filters.errors import OutputError
 
 try:
@@ -48,8 +46,10 @@ class DatatroveFilter(BaseFilter):  # type: ignore[misc]
         names = dict.fromkeys((*self._gate.columns, *found))
         columns = {name: [doc.metadata.get(name) for doc in batch] for name in names}
         columns |= {"id": [doc.id for doc in batch], "text": [doc.text for doc in batch]}
+        decided = self._gate(columns)
         results: list[bool | tuple[bool, str]] = []
-        for doc, row in zip(batch, self._gate(pa.table(columns)).to_pylist(), strict=True):
+        for doc, values in zip(batch, zip(*decided.values(), strict=True), strict=True):
+            row = dict(zip(decided, values, strict=True))
             eligible, reason = row.pop("eligible"), row["reason"]
             doc.id, doc.text = row.pop("id"), row.pop("text", None) or ""
             doc.media = []

@@ -21,6 +21,7 @@ from ..filters.mapping import map_columns
 from ..filters.parse import parse_time
 from ..filters.provenance import id_kinds
 from ..filters.registers import RegisterSet
+from .plain_batch import plain_table
 from .plan import Settings, bind_policy, check_columns, check_shard, open_registers, run_digest
 from .reducing import Reducing, after_reduction
 from .reduction import Reduction, open_reduction
@@ -102,7 +103,7 @@ class EligibilityFilter:
             return pl.DataFrame(self._decided(batch.to_arrow()))
         if isinstance(batch, Mapping) and all(isinstance(v, list) for v in batch.values()):
             with _no_words():
-                table = pa.table(dict(batch))
+                table = plain_table(batch, self._open.settings.text)
             return self._decided(table).to_pydict()
         kind = type(batch).__name__
         fix = 'Ray Data: batch_format="pyarrow"; Hugging Face: with_format("arrow")'

@@ -82,6 +82,17 @@ def test_what_comes_in_comes_out(workshop):
     assert nothing.schema.equals(arrow.schema)
 
 
+@pytest.mark.parametrize("messages", [None, [], [{"role": "user", "content": None}]])
+def test_texts_that_are_none_throughout_a_batch_are_no_fault(workshop, messages):
+    lists = table("a.parquet", ["web", "refused"]).to_pydict()
+    for name in ("text", "org", "user"):
+        lists[name] = [None, None]
+    lists["messages"] = [messages, messages]
+    out = gate(workshop, PII)(lists)
+    assert out["messages"] == [messages]
+    assert out["reason"] == ["public"]
+
+
 def test_keyed_ids_are_keyed_for_excluded_records_too(workshop, monkeypatch):
     monkeypatch.setenv("SECRET", "k" * 32)
     keyed = {"record_ids": "hmac", "key": {"env": "SECRET"}}
