@@ -125,7 +125,8 @@ class ParquetShard:
         except UNREADABLE as error:
             raise self._unreadable(error, row_groups, leaves) from None
         if not tables:
-            return pa.schema([self.schema.field(name) for name in columns]).empty_table()
+            schema = pa.schema([self.schema.field(name) for name in columns])
+            return pa.Table.from_batches([], schema)
         table = pa.concat_tables(tables)
         if columns and len(table) != rows:
             raise self._short(row_groups, len(table), rows)
@@ -331,4 +332,4 @@ def _mask(keep: Any, rows: int) -> pa.BooleanArray:  # noqa: ANN401 - an array o
         mask = mask.combine_chunks()
     if not pa.types.is_boolean(mask.type) or len(mask) != rows:
         raise ValueError(f"keep is {len(mask)} of {mask.type}, not {rows} of bool")
-    return mask.fill_null(False)  # noqa: FBT003 - the value that stands for NULL
+    return mask.fill_null(pa.scalar(value=False)) if mask.null_count else mask

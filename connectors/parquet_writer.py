@@ -172,7 +172,7 @@ class SurvivorsFile:
         """Begin the file; nothing of the input is needed for that but its footer."""
         self._taken = _travelling_schema(schema)
         for field in schema:  # found out before anything is written
-            _travel(pa.array([], field.type), travelling(field.type))
+            _travel(pa.nulls(0, field.type), travelling(field.type))
         schema = edited or schema
         self._schema = _travelling_schema(schema)
         self._edit = edit
@@ -274,7 +274,7 @@ class SurvivorsFile:
             table = pa.Table.from_batches(self._pending, self._schema)
         else:
             self._edit_pending(self._edit)
-            table = pa.concat_tables([self._schema.empty_table(), *self._edited])
+            table = pa.concat_tables([pa.Table.from_batches([], self._schema), *self._edited])
         if len(table):
             self._writer.write_table(table, row_group_size=len(table))
         self.rows += len(table)

@@ -28,20 +28,19 @@ class Consent:
     """Consent of one subject kind.
 
     A subject stands in `width` lanes, sets of surfaces between which no event makes a difference:
-    lane `l` of subject `s` has the key `s * width + l`. `lanes` maps each surface to its own,
-    `other` is the lane of surfaces that nobody knows. `events` has `out`, TRUE for an opt_out;
+    lane `l` of subject `s` has the key `s * width + l`. `lanes` has the lane of each of SURFACES,
+    and at its end that of surfaces nobody knows. `events` has `out`, TRUE for an opt_out;
     `last_out` is the last opt_out of each key.
     """
 
     events: Timeline
     last_out: Integers
-    lanes: dict[str, int]
-    other: int
+    lanes: Integers
 
     @property
     def width(self) -> int:
         """Count the lanes."""
-        return 1 + max(self.other, *self.lanes.values())
+        return 1 + int(self.lanes.max())
 
     @classmethod
     def prepare(cls, consent: Events, policy: BoundPolicy) -> Self:
@@ -70,15 +69,12 @@ class Consent:
         settled = moved.group_by("key", "at").agg(pl.col("out").any())
         keys = consent.keys * width
         last_out = latest(settled.filter("out"), keys)
-        known = {surface: lane for surface, lane in lanes.items() if surface}
-        return cls(Timeline.of(settled, keys), last_out, known, lanes[""])
+        return cls(Timeline.of(settled, keys), last_out, np.array(list(lanes.values())))
 
     def state(self, rows: Rows, subject: Integers) -> tuple[pl.Series, pl.Series]:
         """Give each row's choice at its submission, and whether an opt_out came at it or since."""
-        lane = rows.surface.replace_strict(
-            self.lanes, default=self.other, return_dtype=pl.Int64
-        ).fill_null(self.other)
-        key = np.where(subject == NO_KEY, NO_KEY, subject * self.width + lane.to_numpy())
+        lane = self.lanes[rows.surface]
+        key = np.where(subject == NO_KEY, NO_KEY, subject * self.width + lane)
         out = self.events.values["out"].gather(self.events.last(key, rows.at))
         choice = (out.cast(pl.Int64) + 1).fill_null(0)
         last_out = self.last_out[key]

@@ -18,7 +18,7 @@ from .deletions import NOT_DELETED, Deletions, held
 from .policy import BoundPolicy
 from .provenance import normal_model
 from .registers import Register, RegisterSet
-from .schema import CONSENT_SUBJECTS, DERIVED, SUBJECTS
+from .schema import CONSENT_SUBJECTS, DERIVED, SUBJECTS, SURFACES
 from .timeline import NO_KEY, Events, Flags, Integers, Rows, flagged, instants
 from .to_polars import DTYPES, TIMESTAMP
 
@@ -73,7 +73,7 @@ class States:
         """
         rows = Rows(
             instants(frame["submitted_at"]),
-            frame["surface"],
+            _place(frame["surface"]),
             {column: _lookup(frame[column], table) for column, table in self.numbers.items()},
         )
         derived = pl.DataFrame(
@@ -125,6 +125,12 @@ class States:
 
 def _constant(rows: Rows, name: str, value: str | bool | None) -> pl.Series:  # noqa: FBT001
     return pl.repeat(value, len(rows), dtype=DTYPES[DERIVED[name]], eager=True).alias(name)
+
+
+def _place(surfaces: pl.Series) -> Integers:
+    known = {surface: place for place, surface in enumerate(SURFACES)}
+    places = surfaces.replace_strict(known, default=len(known), return_dtype=pl.Int64)
+    return places.fill_null(len(known)).to_numpy()
 
 
 def _of_kind(register: Register, kind: str) -> pl.DataFrame:

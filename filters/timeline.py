@@ -27,12 +27,13 @@ NEVER: Final = int(np.iinfo(np.int64).min)
 class Rows:
     """What of some records the registers are asked about.
 
-    `at` is the submission, NEVER where unknown; `keys` has, for each column that holds subjects,
-    every row's key, NO_KEY where no register names it.
+    `at` is the submission, NEVER where unknown; `surface` the place of the record's surface in
+    SURFACES, one past the last for what is not in it; `keys` has, for each column that holds
+    subjects, every row's key, NO_KEY where no register names it.
     """
 
     at: Integers
-    surface: pl.Series
+    surface: Integers
     keys: dict[str, Integers]
 
     @property

@@ -32,7 +32,7 @@ from .plan import Plan, Unit, make_plan, output_folders
 from .report import write_report
 from .shard import Context, failed
 from .spec import Job, load_job
-from .subjects import duplicate_ids, unmatched_subjects
+from .subjects import unmatched_subjects
 from .summary import NAMED, Summary, manifest_facts, summarise
 from .workers import Engine, work
 
@@ -196,6 +196,11 @@ def _work(
     watcher.begin(len(todo), sum(unit.size / unit.parts for unit in todo) / 1e6)
     if not todo:
         return results
+    duplicates = None
+    if plan.settings.unique == "run":
+        from .duplicates import duplicate_ids  # DuckDB, which other runs need not load
+
+        duplicates = duplicate_ids(plan, audit)
     context = Context(
         Judge.prepare(plan.policy, plan.registers),
         plan.registers,
@@ -203,7 +208,7 @@ def _work(
         plan.reduction,
         output,
         audit,
-        duplicate_ids(plan, audit) if plan.settings.unique == "run" else None,
+        duplicates,
     )
     for result in start(todo, keys, context):
         results.append(result)

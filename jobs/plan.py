@@ -10,9 +10,10 @@ from datetime import datetime
 from functools import cached_property
 from importlib.metadata import version
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import polars as pl
+import pyarrow as pa
 
 from ..connectors.at_once import at_once
 from ..connectors.folder import HERE, Folder
@@ -31,9 +32,6 @@ from .policies import load_policy
 from .reduction import Reduction, open_reduction
 from .registers import Registers
 from .spec import Job
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _SHAPES: Final = 8  # schemas of earlier shards that a shard is compared with
 ENGINES: Final = ("polars", "pyarrow", "sqlglot")
@@ -389,7 +387,9 @@ def check_types(settings: Settings, registers: RegisterSet, schema: pa.Schema, n
     Raises SchemaError, and RegisterError for a register whose ids are of another type.
     """
     wanted = [column for column in schema.names if column in settings.reads()]
-    frame = with_partitions(pl.DataFrame(schema.empty_table().select(wanted)), name)
+    # An empty table of arrays would make pyarrow import pandas, a quarter of a second.
+    nothing = pa.Table.from_batches([], schema).select(wanted)
+    frame = with_partitions(pl.DataFrame(nothing), name)
     records = map_columns(frame, settings.sources, "input.columns")
     conform(records)
     registers.match_ids(id_kinds(records.schema))

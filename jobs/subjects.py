@@ -1,26 +1,19 @@
-"""Questions about ids that only the whole run can answer."""
+"""Subjects of registers that no record of a run has."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
-from tempfile import TemporaryDirectory
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeAlias
 
-import duckdb
 import polars as pl
-import pyarrow as pa
 
 from ..connectors.at_once import at_once
 from ..connectors.audit import UnitResult
 from ..connectors.folder import Folder
 from ..connectors.parquet import ParquetShard
-from ..filters.errors import SchemaError, UnitError
 from ..filters.registers import Register, RegisterSet
 from ..filters.schema import SUBJECTS
-from .plan import Plan
-from .shard import opened, row_groups
 
 _FILES: Final = 256
 
@@ -48,9 +41,15 @@ def unmatched_subjects(
             ids = pl.scan_parquet(paths, glob=False).select(subject_id=SUBJECTS[kind])
             wanted[name, kind] = subjects.join(ids, on="subject_id", how="anti")
     counts = dict.fromkeys(registers.given(), 0)
-    for (name, _), subjects in wanted.items():
-        counts[name] += subjects.collect(engine="streaming").height
+    with ThreadPoolExecutor() as pool:  # Polars counts each of them on one core
+        heights = pool.map(_height, wanted.values())
+        for (name, _), height in zip(wanted, heights, strict=True):
+            counts[name] += height
     return counts
+
+
+def _height(frame: pl.LazyFrame) -> int:
+    return frame.collect(engine="streaming").height
 
 
 def _subjects(name: str, register: Register, kind: str) -> pl.LazyFrame:
@@ -88,34 +87,3 @@ def _without_those_of(wanted: _Wanted, audit: Folder, files: Sequence[str]) -> _
                 for (name, kind), subjects in wanted.items()
             }
     return wanted
-
-
-def duplicate_ids(plan: Plan, audit: Folder) -> pl.Series:
-    """Find the record ids that occur more than once in the whole run.
-
-    A pass over the id columns alone; DuckDB spills to disk what memory does not hold. What
-    cannot be read here will not be released either.
-    """
-    column = plan.settings.id_column
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        for unit in plan.units:
-            with contextlib.suppress(UnitError, SchemaError), opened(unit, audit) as shard:
-                for group in row_groups(unit, shard):
-                    table = shard.read([column], range(group, group + 1))
-                    ids = table.column(0).cast(pa.large_string())
-                    yield from pa.table({"id": ids}).to_batches()
-
-    reader = pa.RecordBatchReader.from_batches(pa.schema([("id", pa.large_string())]), batches())
-    with ExitStack() as stack:
-        connection = stack.enter_context(duckdb.connect())
-        if audit.remote:
-            scratch = stack.enter_context(TemporaryDirectory(prefix="corpusgate-"))
-        else:
-            scratch = str(audit.local / "scratch")
-        connection.execute("SET temp_directory = $1", [scratch])
-        connection.execute("SET memory_limit = '512MB'")
-        connection.register("ids", reader)
-        repeated = "SELECT id FROM ids WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1"
-        found: pl.DataFrame = connection.sql(repeated).pl()
-        return found["id"]

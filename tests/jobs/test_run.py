@@ -1,5 +1,8 @@
 """Whole runs: equal bytes for equal inputs, and inputs of every shape and name."""
 
+import subprocess
+import sys
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -212,3 +215,20 @@ def test_every_survivor_of_a_mixed_corpus_is_a_kind_that_may_train(workshop):
               for row in rows(f"{number}.parquet", NAMES[::-1], 2)
               if kind_of(row["id"]).eligible]  # fmt: skip
     assert sorted(released) == sorted(wanted)
+
+
+def test_a_run_loads_nothing_that_it_does_not_use(workshop):
+    """Each of these takes a tenth of a second and more to import."""
+    workshop.shard("a.parquet")
+    program = (
+        "import sys, corpusgate\n"
+        f"summary = corpusgate.run({str(workshop.job({'pii': 'off'}))!r})\n"
+        "assert summary.eligible\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.split())
+    assert "polars" in loaded
+    assert not loaded & {"duckdb", "pandas", "presidio_analyzer", "ray", "spacy"}

@@ -1,0 +1,51 @@
+"""Record ids that stand more than once in a whole run."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import ExitStack
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+
+from ..connectors.folder import Folder
+from ..filters.errors import SchemaError, UnitError
+from .plan import Plan
+from .shard import opened, row_groups
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def duplicate_ids(plan: Plan, audit: Folder) -> pl.Series:
+    """Find the record ids that occur more than once in the whole run.
+
+    A pass over the id columns alone; DuckDB spills to disk what memory does not hold. What
+    cannot be read here will not be released either.
+    """
+    column = plan.settings.id_column
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for unit in plan.units:
+            with contextlib.suppress(UnitError, SchemaError), opened(unit, audit) as shard:
+                for group in row_groups(unit, shard):
+                    table = shard.read([column], range(group, group + 1))
+                    ids = table.column(0).cast(pa.large_string())
+                    yield from pa.table({"id": ids}).to_batches()
+
+    reader = pa.RecordBatchReader.from_batches(pa.schema([("id", pa.large_string())]), batches())
+    with ExitStack() as stack:
+        connection = stack.enter_context(duckdb.connect())
+        if audit.remote:
+            scratch = stack.enter_context(TemporaryDirectory(prefix="corpusgate-"))
+        else:
+            scratch = str(audit.local / "scratch")
+        connection.execute("SET temp_directory = $1", [scratch])
+        connection.execute("SET memory_limit = '512MB'")
+        connection.register("ids", reader)
+        repeated = "SELECT id FROM ids WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1"
+        found: pl.DataFrame = connection.sql(repeated).pl()
+        return found["id"]
