@@ -14,7 +14,9 @@ stay in `args`, so every error pickles across processes.
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
+from pathlib import PurePath
 
 
 @dataclass(frozen=True)
@@ -94,3 +96,17 @@ class UnitError(_PlacedError):
 
 class OutputError(_PlacedError):
     """The output cannot be written, or holds something that is not ours."""
+
+
+def unforeseen(error: Exception, where: str) -> OutputError:
+    """Say of an error that nobody has raised on purpose what and where it is, not what it says.
+
+    >>> try:
+    ...     int("a value of a record")
+    ... except ValueError as error:
+    ...     str(unforeseen(error, "a.parquet")).partition(" at ")[0]
+    'a.parquet: ValueError'
+    """
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    what = f"{type(error).__name__} at {PurePath(frame.filename).name}:{frame.lineno}"
+    return OutputError(where, what, "report this with the columns' types")

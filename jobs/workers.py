@@ -1,31 +1,25 @@
-"""Workers on one machine: groups of units in, results out, in threads or in processes.
+"""Workers on one machine: groups of units in, results out, in threads, and some in processes.
 
 Deciding and copying is Arrow's and Polars' work, which leave Python's lock to each other: threads
-do it side by side. Looking at findings is Python: from some size on, processes pay for their start.
+do it side by side. Looking at findings is Python: from some size on, all threads but one have a
+process each that works for them.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
+import pickle
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    Executor,
-    Future,
-    ProcessPoolExecutor,
-    ThreadPoolExecutor,
-    wait,
-)
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from functools import partial
+from queue import SimpleQueue
 from typing import Final
 
 from ..connectors.audit import UnitResult
-from ..filters.errors import OutputError
 from .plan import Unit
 from .shard import Context, process
+from .worker_process import WorkerProcess
 
 LARGE: Final = 64 << 20
 """Bytes of input from which processes pay where texts are looked at."""
@@ -49,11 +43,24 @@ def work(
     those under way end before the exception goes on, so nobody writes after the run is over.
     """
     groups = list(grouped(units, workers))
-    workers = min(workers, len(groups))
+    workers = max(1, min(workers, len(groups)))
     looks = context.reduction.reducer is not None
-    if workers > 1 and looks and sum(unit.size / unit.parts for unit in units) >= LARGE:
-        return _in_processes(groups, keys, context, workers)
-    return _in_threads(groups, lambda group: process(group, keys, context), workers)
+    size = sum(unit.size / unit.parts for unit in units)
+    others = workers - 1 if looks and size >= LARGE else 0
+
+    def here(group: list[Unit]) -> list[UnitResult]:
+        return process(group, keys, context)
+
+    with ExitStack() as stack:
+        free: SimpleQueue[Task] = SimpleQueue()
+        for _ in range(workers - others):
+            free.put(here)
+        shared = pickle.dumps(context, pickle.HIGHEST_PROTOCOL) if others else b""
+        for _ in range(others):
+            other = stack.enter_context(WorkerProcess())
+            other.begin(shared)
+            free.put(partial(other, keys=keys))
+        yield from _in_threads(groups, free, workers)
 
 
 def grouped(units: Sequence[Unit], workers: int) -> Iterator[list[Unit]]:
@@ -75,68 +82,28 @@ def grouped(units: Sequence[Unit], workers: int) -> Iterator[list[Unit]]:
         yield group
 
 
-def _in_threads(groups: list[list[Unit]], task: Task, workers: int) -> Iterator[UnitResult]:
+def _in_threads(
+    groups: list[list[Unit]], free: SimpleQueue[Task], workers: int
+) -> Iterator[UnitResult]:
+    """Give each group to whoever is free, in a thread that waits for the results."""
     stop = threading.Event()
 
     def one(group: list[Unit]) -> list[UnitResult]:
-        return [] if stop.is_set() else task(group)
+        if stop.is_set():
+            return []
+        task = free.get()
+        try:
+            return task(group)
+        finally:
+            free.put(task)
 
-    pool = ThreadPoolExecutor(max(1, workers), thread_name_prefix="unit")
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="unit")
     try:
-        yield from _results(pool, [(one, group) for group in groups])
+        pending: set[Future[list[UnitResult]]] = {pool.submit(one, group) for group in groups}
+        while pending:
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield from future.result()
     finally:
         stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _in_processes(
-    groups: list[list[Unit]], keys: dict[Unit, str], context: Context, workers: int
-) -> Iterator[UnitResult]:
-    # Started anew, never forked: threads of Polars and Arrow do not survive a fork.
-    pool = ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_begin,
-        initargs=(keys, context),
-    )
-    try:
-        yield from _results(pool, [(_one, group) for group in groups])
-    except BrokenProcessPool:
-        what = "a worker process died, most likely for want of memory"
-        fix = "run again, with fewer --workers; finished units are kept"
-        raise OutputError("workers", what, fix) from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _results(pool: Executor, tasks: list[tuple[Task, list[Unit]]]) -> Iterator[UnitResult]:
-    pending: set[Future[list[UnitResult]]] = {pool.submit(task, group) for task, group in tasks}
-    while pending:
-        done, pending = wait(pending, return_when=FIRST_COMPLETED)
-        for future in done:
-            yield from future.result()
-
-
-_keys: dict[Unit, str] = {}
-_context: Context | None = None
-
-
-def _begin(keys: dict[Unit, str], context: Context) -> None:
-    """Begin a worker process: Ctrl-C is its parent's business, and it ends with its parent."""
-    global _keys, _context
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _keys, _context = keys, context
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-    os._exit(1)
-
-
-def _one(group: list[Unit]) -> list[UnitResult]:
-    if _context is None:
-        raise RuntimeError("this process was not begun as a worker")
-    return process(group, _keys, _context)

@@ -8,13 +8,13 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from corpusgate.filters.errors import JobError, OutputError
+from corpusgate.filters.errors import JobError
 from corpusgate.jobs.describe_plan import describe_plan
 from corpusgate.jobs.explain import explain_record
 from corpusgate.jobs.spec import parse_job
 from nlp_models.small import train
 from runs.reducing import ADDRESS, JOB, KEY, MAIL, RECORDS, SCHEMA, Reducing, record
-from runs.workshop import die, merge, stable, tree
+from runs.workshop import merge, stable, tree
 
 
 @pytest.fixture
@@ -193,37 +193,6 @@ def test_workers_and_batches_change_no_byte(world, monkeypatch):
     monkeypatch.setattr(parquet_writer, "EDIT_ROWS", 3)
     world.run(workers=2, fresh=True)
     assert stable(world.out) == before
-
-
-def test_processes_give_the_same_bytes(world, monkeypatch):
-    from corpusgate.jobs import workers
-
-    for index in range(4):
-        world.records(
-            f"{index}.parquet", [{**each, "id": f"{index}{each['id']}"} for each in RECORDS]
-        )
-    world.run(workers=1)
-    before = stable(world.out)
-    monkeypatch.setattr(workers, "LARGE", 0)
-    monkeypatch.setattr(workers, "_in_threads", None)
-    world.run(workers=2, fresh=True)
-    assert stable(world.out) == before
-
-
-def test_a_worker_that_dies_is_told_and_what_is_done_is_kept(world, monkeypatch):
-    from corpusgate.jobs import workers
-
-    for index in range(4):
-        world.records(
-            f"{index}.parquet", [{**each, "id": f"{index}{each['id']}"} for each in RECORDS]
-        )
-    monkeypatch.setattr(workers, "LARGE", 0)
-    monkeypatch.setattr(workers, "_one", die)
-    with pytest.raises(OutputError, match="fewer --workers"):
-        world.run(workers=2)
-    monkeypatch.undo()
-    assert not (world.out / "manifest.json").exists()
-    assert world.run(workers=1).shards_unreadable == 0
 
 
 def test_reducing_what_was_reduced_changes_nothing(world):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -73,10 +71,6 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
             merged[key] = value
     return merged
 
-
-def die(*_: object) -> None:
-    """End this process as the system does when memory runs out."""
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Done(NamedTuple):
