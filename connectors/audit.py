@@ -118,13 +118,13 @@ def committed(audit: Folder) -> dict[str, UnitResult]:
     found = {}
     for path, data in zip(paths, at_once(audit.read, paths, remote=audit.remote), strict=True):
         with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
-            found[_key(path)] = _result(json.loads(data))
+            found[unit_key(path)] = _result(json.loads(data))
     return found
 
 
 def withdraw(audit: Folder, keep: Collection[str]) -> None:
     """Take all other results back, before what they describe is touched."""
-    audit.delete([e.path for e in audit.files(UNITS) if _key(e.path) not in keep])
+    audit.delete([e.path for e in audit.files(UNITS) if unit_key(e.path) not in keep])
 
 
 def open_audit(audit: Folder, output: Folder) -> None:
@@ -144,7 +144,8 @@ def clear_audit(audit: Folder) -> None:
         audit.clear(name)
 
 
-def _key(path: str) -> str:
+def unit_key(path: str) -> str:
+    """Give the key of which a path below the audit folder holds the result."""
     return path.removeprefix(f"{UNITS}/").removesuffix(".json")
 
 

@@ -32,7 +32,7 @@ class RunState:
     `state` is `running`, `finished`, or `incomplete` where some shard could not be read; `digest`
     names all that decides the output, the input's own identity aside. Of `units` in all,
     `units_kept` were done before this run; `unreadable` says what was wrong with shards so far.
-    `registers` says where they lay.
+    `registers` says where they lay, `audit` where the audit folder is, if not in the output.
     """
 
     state: str
@@ -40,8 +40,10 @@ class RunState:
     default_as_of: bool
     digest: str
     started_at: str
+    audit: str | None = None
     units: int | None = None
     units_kept: int | None = None
+    input_bytes: int | None = None
     unreadable: Mapping[str, str] = field(default_factory=dict)
     finished_at: str | None = None
     registers: Mapping[str, str] = field(default_factory=dict)
@@ -91,6 +93,15 @@ def check_ours(output: Folder, audit: Folder) -> None:
         if mark is None or mark.get("output") != place(output, audit):
             what = "it holds files that are not this output's"
             raise OutputError(str(audit), what, "give a new or empty folder as output.audit")
+
+
+def audit_place(output: Folder, audit: Folder) -> str | None:
+    """Say where an audit folder is, as seen from its output; None if it lies in there."""
+    if audit == output.at("audit"):
+        return None
+    if output.remote or audit.remote:
+        return str(audit)
+    return Path(os.path.relpath(audit.local, output.local)).as_posix()
 
 
 def place(output: Folder, audit: Folder) -> str:

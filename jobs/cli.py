@@ -74,6 +74,10 @@ def run(
     job: JobFile,
     *,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew, resume nothing.")] = False,
+    retry_unreadable: Annotated[
+        bool,
+        typer.Option("--retry-unreadable", help="Try unreadable shards again, and nothing else."),
+    ] = False,
     workers: Annotated[
         int | None,
         typer.Option("--workers", min=1, help="How many at a time; by default one a core."),
@@ -101,6 +105,8 @@ def run(
     from .spec import load_job
 
     spec = load_job(job)
+    if fresh and retry_unreadable:
+        _fail("--fresh does everything anew: leave out one of the two", USAGE)
     if address is not None and (engine or spec.engine) != Engine.RAY:
         _fail("--address is that of a Ray cluster; say --engine ray, or leave it out", USAGE)
     with watch(quiet=quiet) as progress:
@@ -111,6 +117,7 @@ def run(
             engine=engine and engine.value,
             address=address,
             progress=progress,
+            retry_unreadable=retry_unreadable,
         )
     if summary.done_before:
         typer.echo(f"done as of {summary.as_of.isoformat()}; --fresh starts anew", err=True)
@@ -119,6 +126,28 @@ def run(
     elif not quiet:
         render_summary(summary, because(load_policy(spec.policy, spec.base)))
     raise typer.Exit(INCOMPLETE if summary.shards_unreadable else DONE)
+
+
+@app.command(epilog="Example: corpusgate status s3://bucket/out --json")
+def status(
+    where: Annotated[
+        str, typer.Argument(metavar="OUT", help="The output, or the job file that names it.")
+    ],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Say how far a run is: running, stopped half-way, finished, or finished but for some shards.
+
+    The run itself is not asked, so any machine will do that can read the output.
+    """
+    from .status import render_status
+    from .status import status as look
+
+    found = look(where)
+    if as_json:
+        typer.echo(json.dumps(found.as_json()))
+    else:
+        render_status(found)
 
 
 @app.command(epilog="Example: corpusgate plan job.yaml")

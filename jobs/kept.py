@@ -49,7 +49,7 @@ def only_unreadable(
         what = "the job, the policy, a register or a version has changed since"
     elif stray := sorted(todo - bad):
         more = f" and {len(stray) - 1} more" if len(stray) > 1 else ""
-        what = f"{stray[0]}{more} would be done as well, which could be read before"
+        what = f"{stray[0]}{more} would be done as well: new, or changed since"
     elif set(shards["shard"]) - {item.name for item in plan.inputs}:
         what = "shards have been taken out of the input since"
     else:

@@ -21,6 +21,7 @@ from ..connectors.lock import locked
 from ..connectors.manifest import (
     MANIFEST,
     RunState,
+    audit_place,
     check_ours,
     read_run_state,
     write_manifest,
@@ -115,7 +116,9 @@ def run(
             spec.moment is None,
             plan.digest,
             started_at.isoformat(),
+            audit=audit_place(output, audit),
             units=len(plan.units) + len(plan.unreadable),
+            input_bytes=sum(item.size for item in plan.inputs),
             units_kept=len(done.keys() & set(plan.keys().values())),
             host=platform.node(),
         )
