@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeAlias
+from typing import Final
 
 import polars as pl
 
@@ -15,6 +15,7 @@ from ..connectors.parquet import ParquetShard
 from ..filters.registers import Register, RegisterSet
 from ..filters.schema import SUBJECTS
 
+_ROWS: Final = 1 << 20
 _FILES: Final = 256
 
 
@@ -25,65 +26,61 @@ def unmatched_subjects(
 
     Many of them hint at ids of another kind, or at a corpus that is not the one asked about.
     """
-    files = [result.decisions.path for result in results if result.decisions is not None]
     wanted = {
-        (name, kind): _subjects(name, register, kind)
+        (name, kind): _subjects(register, kind)
         for name, register in registers.given().items()
         for kind in sorted(register.kinds())
     }
-    if not files:
-        pass
-    elif audit.remote:
-        wanted = _without_those_of(wanted, audit, files)
-    else:
-        paths = [audit.local / path for path in files]
-        for (name, kind), subjects in wanted.items():
-            ids = pl.scan_parquet(paths, glob=False).select(subject_id=SUBJECTS[kind])
-            wanted[name, kind] = subjects.join(ids, on="subject_id", how="anti")
+    columns = sorted({SUBJECTS[kind] for _, kind in wanted})
+    with ThreadPoolExecutor() as pool:  # Polars does each of them on one core
+        for files in _batches(results):
+            if all(subjects.is_empty() for subjects in wanted.values()):
+                break
+            ids = _ids(audit, files, columns)
+            left = pool.map(
+                lambda one, ids=ids: _without(one[1], ids, SUBJECTS[one[0][1]]), wanted.items()
+            )
+            wanted = dict(zip(wanted, left, strict=True))
     counts = dict.fromkeys(registers.given(), 0)
-    with ThreadPoolExecutor() as pool:  # Polars counts each of them on one core
-        heights = pool.map(_height, wanted.values())
-        for (name, _), height in zip(wanted, heights, strict=True):
-            counts[name] += height
+    for (name, _), subjects in wanted.items():
+        counts[name] += subjects.height
     return counts
 
 
-def _height(frame: pl.LazyFrame) -> int:
-    return frame.collect(engine="streaming").height
-
-
-def _subjects(name: str, register: Register, kind: str) -> pl.LazyFrame:
+def _subjects(register: Register, kind: str) -> pl.DataFrame:
     frame = register.frame
-    if name == "accounts":
+    if register.name == "accounts":
         frame = frame.select(pl.lit("org").alias("subject_kind"), subject_id="org_id")
-    mine = frame.filter(pl.col("subject_kind") == kind)
-    return mine.lazy().select("subject_id").unique()
+    return frame.filter(pl.col("subject_kind") == kind).select("subject_id").unique()
 
 
-_Wanted: TypeAlias = dict[tuple[str, str], pl.LazyFrame]
+def _batches(results: Iterable[UnitResult]) -> Iterator[list[str]]:
+    """Put files of decisions together: many, but no more rows than memory should hold."""
+    files: list[str] = []
+    held = 0
+    for result in results:
+        if result.decisions is None or not result.rows:
+            continue
+        if files and (held + result.rows > _ROWS or len(files) == _FILES):
+            yield files
+            files, held = [], 0
+        files.append(result.decisions.path)
+        held += result.rows
+    if files:
+        yield files
 
 
-def _without_those_of(wanted: _Wanted, audit: Folder, files: Sequence[str]) -> _Wanted:
-    """Read the ids of decisions that lie elsewhere, some files at a time."""
-    columns = sorted({SUBJECTS[kind] for _, kind in wanted})
+def _ids(audit: Folder, files: Sequence[str], columns: Sequence[str]) -> pl.LazyFrame:
+    if not audit.remote:
+        return pl.scan_parquet([audit.local / path for path in files], glob=False)
 
-    def ids(path: str) -> pl.DataFrame:
+    def read(path: str) -> pl.DataFrame:
         with ParquetShard(audit, path, path) as shard:
-            table = shard.read(columns, range(len(shard.row_group_rows)))
-        return pl.DataFrame(table).unique()
+            return pl.DataFrame(shard.read(columns, range(len(shard.row_group_rows))))
 
-    found: list[pl.DataFrame] = []
-    for number, frame in enumerate(at_once(ids, files, remote=True), 1):
-        found.append(frame)
-        if number % _FILES == 0 or number == len(files):
-            together = pl.concat(found)
-            found.clear()
-            wanted = {
-                (name, kind): subjects.join(
-                    together.lazy().select(subject_id=SUBJECTS[kind]), on="subject_id", how="anti"
-                )
-                .collect()
-                .lazy()
-                for (name, kind), subjects in wanted.items()
-            }
-    return wanted
+    return pl.concat(at_once(read, files, remote=True)).lazy()
+
+
+def _without(subjects: pl.DataFrame, ids: pl.LazyFrame, column: str) -> pl.DataFrame:
+    met = ids.select(subject_id=column)
+    return subjects.lazy().join(met, on="subject_id", how="anti").collect(engine="streaming")
