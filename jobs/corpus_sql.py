@@ -16,7 +16,7 @@ import polars as pl
 
 from ..connectors.jsonl import is_jsonl
 from ..connectors.parquet import ParquetShard
-from ..connectors.storage import InputFile, list_inputs, partitions
+from ..connectors.storage import InputFile, list_inputs, partitions, scheme_of
 from ..filters.errors import Fault, JobError, SchemaError, UnitError
 from ..filters.schema import PROVENANCE
 from ..filters.sql.decide import Corpus
@@ -119,7 +119,7 @@ def corpus_files(job: Job, database: duckdb.DuckDBPyConnection) -> CorpusFiles:
     unreadable: dict[str, str] = {}
     first: SchemaError | None = None
     known: dict[object, tuple[tuple[str, str], ...]] = {}
-    for item in list_inputs(job.input.path, job.base):
+    for item in list_inputs(_local(job), job.base):
         try:
             if is_jsonl(item.name):
                 types = _jsonl_types(item)
@@ -141,6 +141,16 @@ def corpus_files(job: Job, database: duckdb.DuckDBPyConnection) -> CorpusFiles:
     if first is not None and not shards:
         raise JobError(job.source, (Fault(first.where, first.what, first.fix),))
     return CorpusFiles(job, tuple(shards), unreadable)
+
+
+def _local(job: Job) -> list[str]:
+    """Give the job's input paths. Raises JobError for one that DuckDB could not read."""
+    for path in job.input.path:
+        if scheme_of(path) not in ("", "file"):
+            what = f"a path is {scheme_of(path)}://…, and SQL reads local files only"
+            fix = "copy what you ask about to this machine, and name it in a job file"
+            raise JobError(job.source, (Fault("input.path", what, fix),))
+    return job.input.path
 
 
 def nothing_to_read() -> str:

@@ -196,6 +196,7 @@ def _released(
         check_goes_on(context)
         return replace(
             blank(unit),
+            input_sha256=shard.input_sha256,
             rows=facts.height,
             eligible=kept,
             excluded=facts.height - kept,

@@ -1,0 +1,358 @@
+"""Jobs whose corpus, registers and output lie in an object store: the same bytes as at home."""
+
+import gzip
+import json
+import shutil
+import subprocess
+import threading
+
+import corpusgate
+import obstore
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+from corpusgate.connectors import lease
+from runs.s3 import BUCKET, KEY, SECRET, address_of, one_in_five, proxy
+from runs.workshop import CHANGING, CLI, Workshop, merge, tree
+from runs.world import COLUMNS, NAMES, REGISTERS
+
+SHARDS = ("a.parquet", "day=1/b c.parquet", "team=r%26d/c.parquet")
+
+
+class Away:
+    """A workshop's corpus and registers in a bucket, and jobs over them."""
+
+    def __init__(self, workshop: Workshop, s3, prefix: str) -> None:
+        self.workshop, self.s3, self.prefix = workshop, s3, prefix
+        s3.upload(workshop.folder / "corpus", f"{prefix}/corpus")
+        s3.upload(workshop.folder / "registers", f"{prefix}/registers")
+
+    def uri(self, path: str) -> str:
+        return f"s3://{BUCKET}/{self.prefix}/{path}"
+
+    def job(self, changes=None, name="away.yaml", address=None):
+        registers = {name: self.uri(f"registers/{name}.parquet") for name in REGISTERS}
+        away = {
+            "input": {"path": self.uri("corpus")},
+            "registers": registers,
+            "output": {"path": self.uri("out")},
+            "storage": {"endpoint": address or self.s3.address, "region": "us-east-1"},
+        }
+        return self.workshop.job(merge(away, changes or {}), name)
+
+    def run(self, changes=None, **options):
+        return corpusgate.run(self.job(changes), **{"workers": 1, **options})
+
+    def tree(self, path="out"):
+        """What must be equal, wherever it was made; units' results are named by their inputs."""
+        found = self.s3.tree(f"{self.prefix}/{path}")
+        return {name: data for name, data in found.items() if comparable(name)}
+
+
+def comparable(name):
+    return not (name in CHANGING or name.startswith("audit/units/") or name == "manifest.json")
+
+
+def at_home(workshop, out=None):
+    return {name: data for name, data in tree(out or workshop.out).items() if comparable(name)}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """Three shards, and the output of an undisturbed run."""
+    workshop = Workshop(tmp_path_factory.mktemp("home"))
+    for name in SHARDS:
+        workshop.shard(name)
+    workshop.run()
+    return workshop.folder
+
+
+@pytest.fixture
+def away(home, s3, tmp_path):
+    """The same here and there; there, nothing has run yet."""
+    folder = shutil.copytree(home, tmp_path / "home")
+    return Away(Workshop(folder), s3, f"jobs/{tmp_path.name}")
+
+
+def test_a_run_in_a_bucket_writes_the_same_bytes(away):
+    summary = away.run()
+    assert summary.rows_in == 3 * len(NAMES)
+    assert summary.output == away.uri("out")
+    assert away.tree() == at_home(away.workshop)
+    there = away.s3.tree(f"{away.prefix}/out")
+    assert there.keys() >= {"manifest.json", "run.json", "report.html", "audit/shards.parquet"}
+    assert lease.LOCK not in there
+    ours, theirs = json.loads(there["manifest.json"]), away.workshop.manifest()
+    assert ours["job"].pop("input")["path"] == [away.uri("corpus")]
+    assert theirs["job"].pop("input")["path"] == ["corpus"]
+    assert ours == theirs
+
+
+@pytest.mark.slow
+def test_workers_in_processes_connect_by_themselves(away, monkeypatch):
+    from corpusgate.jobs import workers
+
+    changes = {"pii": {"entities": ["EMAIL_ADDRESS"]}}
+    away.run(changes)
+    good = away.tree()
+    monkeypatch.setattr(workers, "LARGE", 0)
+    away.run(changes, workers=2, fresh=True)
+    assert away.tree() == good
+
+
+@pytest.mark.slow
+def test_corpus_there_and_output_here_and_the_other_way_round(away):
+    away.run({"output": {"path": "mixed"}})
+    assert at_home(away.workshop, away.workshop.folder / "mixed") == at_home(away.workshop)
+    away.run({"input": {"path": "corpus"}, "output": {"path": away.uri("turned")}})
+    assert away.tree("turned") == at_home(away.workshop)
+
+
+def test_the_audit_folder_in_a_place_of_its_own(away, capsys):
+    apart = {"output": {"audit": away.uri("audit")}}
+    away.run(apart)
+    assert not [name for name in away.tree() if name.startswith("audit/")]
+    assert {f"audit/{name}" for name in away.tree("audit")} >= {
+        name for name in at_home(away.workshop) if name.startswith("audit/")
+    }
+    other = away.job({"output": {"path": away.uri("other"), "audit": away.uri("audit")}}, "o.yaml")
+    done = away.workshop.command(capsys, "run", other)
+    assert done.returncode == 1
+    assert "files that are not this output's" in done.stderr
+
+
+def test_json_lines_there(away, s3):
+    line = '{{"id": "{0}", "source": "public_web", "text": "number {0}"}}\n'
+    text = "".join(line.format(number) for number in range(500)).encode()
+    columns = dict.fromkeys(COLUMNS) | {"record_id": "id", "surface": "source"}
+    changes = {
+        "input": {"columns": columns, "absent": [n for n in COLUMNS if columns[n] is None],
+                  "text": "text", "keep": [], "keep_raw": [], "path": "lines"},
+        "registers": {name: {"empty": True, "path": None} for name in REGISTERS},
+        "output": {"path": "lines-out"},
+    }  # fmt: skip
+    here = away.workshop.folder / "lines"
+    here.mkdir()
+    (here / "a.jsonl").write_bytes(text)
+    (here / "b.jsonl.gz").write_bytes(gzip.compress(text.replace(b'"id": "', b'"id": "b')))
+    s3.upload(here, f"{away.prefix}/lines")
+    away.workshop.run(changes)
+    turned = {"input": {"path": away.uri("lines")}, "output": {"path": away.uri("lines-out")}}
+    assert away.run(merge(changes, turned)).eligible == 1000
+    assert away.tree("lines-out") == at_home(away.workshop, away.workshop.folder / "lines-out")
+
+
+@pytest.mark.slow
+def test_ids_that_stand_twice_in_the_run(away):
+    away.s3.upload(away.workshop.folder / "corpus/day=1", f"{away.prefix}/corpus/twice")
+    shutil.copytree(away.workshop.folder / "corpus/day=1", away.workshop.folder / "corpus/twice")
+    summary = away.run({"input": {"unique": "run"}})
+    away.workshop.run({"input": {"unique": "run"}})
+    assert summary.reasons["input:duplicate-record_id"] > len(NAMES)
+    assert away.tree() == at_home(away.workshop)
+
+
+def test_csv_registers_there(away, s3):
+    frame = pl.DataFrame(REGISTERS["consent"])
+    lists = {
+        n: pl.col(n).list.join(",") for n, t in frame.schema.items() if t == pl.List(pl.String)
+    }
+    frame = frame.with_columns(**lists)
+    folder = s3.folder(f"{away.prefix}/csv")
+    for name in ("consent.csv", "consent.csv.gz"):
+        data = frame.write_csv().encode()
+        packed = gzip.compress(data) if name.endswith("gz") else data
+        obstore.put(folder.store, folder.key(name), packed)
+        from corpusgate.connectors.registers import read_register
+
+        table = read_register("consent", folder.show(name), away.workshop.folder, folder.storage)
+        assert table.table.num_rows == frame.height
+        assert not table.typed
+
+
+# Resuming
+
+
+def uploads(front, since=0):
+    return [
+        path for method, path, _ in front.seen[since:] if method == "PUT" and "/eligible/" in path
+    ]
+
+
+def test_a_rerun_does_nothing_again(away, s3):
+    with proxy(s3, lambda *_: "") as front:
+        job = away.job(address=address_of(front))
+        corpusgate.run(job, workers=1)
+        before, marked = s3.tree(f"{away.prefix}/out"), len(front.seen)
+        assert len(uploads(front)) == 3
+        corpusgate.run(job, workers=1)
+        assert uploads(front, marked) == []
+    after = s3.tree(f"{away.prefix}/out")
+    assert {n: d for n, d in before.items() if n not in CHANGING} == {
+        n: d for n, d in after.items() if n not in CHANGING
+    }
+
+
+def test_another_machine_goes_on_where_the_first_one_stopped(away, s3, monkeypatch, tmp_path):
+    """Another job file elsewhere, another time zone, the same objects."""
+    from corpusgate.jobs import workers
+
+    process, seen = workers.process, []
+
+    def short(group, keys, context):
+        seen.append(group)
+        if len(seen) > 1:
+            raise KeyboardInterrupt
+        return process(group, keys, context)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(workers, "process", short)
+        with pytest.raises(KeyboardInterrupt):
+            away.run()
+    there = tmp_path / "elsewhere"
+    there.mkdir()
+    with proxy(s3, lambda *_: "") as front:
+        (there / "job.yaml").write_bytes(away.job(address=address_of(front)).read_bytes())
+        corpusgate.run(there / "job.yaml", workers=1)
+        assert len(uploads(front)) == 2
+    assert away.tree() == at_home(away.workshop)
+
+
+@pytest.mark.slow
+def test_objects_uploaded_anew_with_the_same_content_are_not_done_again(away, s3):
+    away.run()
+    s3.upload(away.workshop.folder / "corpus", f"{away.prefix}/corpus")
+    with proxy(s3, lambda *_: "") as front:
+        corpusgate.run(away.job(address=address_of(front)), workers=1)
+        assert uploads(front) == []
+
+
+@pytest.mark.slow
+def test_changed_new_and_removed_objects(away, s3):
+    away.run()
+    away.workshop.shard("a.parquet", NAMES[:4])
+    away.workshop.shard("d.parquet")
+    (away.workshop.folder / "corpus" / SHARDS[1]).unlink()
+    s3.upload(away.workshop.folder / "corpus", f"{away.prefix}/corpus")
+    s3.folder(f"{away.prefix}/corpus").delete([SHARDS[1]])
+    away.run()
+    away.workshop.run()
+    assert away.tree() == at_home(away.workshop)
+
+
+@pytest.mark.parametrize("path", ["eligible/a.parquet", "audit/purge/a.parquet"])
+def test_an_object_that_is_gone_is_made_again_and_a_stray_one_goes(away, s3, path):
+    away.run()
+    folder = s3.folder(f"{away.prefix}/out")
+    folder.delete([path])
+    obstore.put(folder.store, folder.key("eligible/stray.parquet"), b"x")
+    away.run()
+    assert away.tree() == at_home(away.workshop)
+
+
+def test_fresh_starts_anew(away, s3):
+    away.run()
+    before = {e.path: e.modified for e in s3.folder(f"{away.prefix}/out").files("audit/units")}
+    away.run({"as_of": "2023-07-01T00:00:00Z"}, fresh=True)
+    after = {e.path for e in s3.folder(f"{away.prefix}/out").files("audit/units")}
+    assert not after & before.keys()
+    assert len(after) == 3
+
+
+# Two runs, and folders that are somebody else's
+
+
+def test_a_second_run_stops_with_one_clear_line(away, capsys):
+    from corpusgate.connectors.lock import locked
+
+    with locked(away.s3.folder(f"{away.prefix}/out"), "", run="x"):
+        done = away.workshop.command(capsys, "run", away.job())
+    assert done.returncode == 1
+    assert "another run is writing here, on " in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert away.tree() == {}
+
+
+def test_of_two_runs_at_once_one_does_it_all(away):
+    outcomes = []
+
+    def one():
+        try:
+            outcomes.append(away.run().rows_in)
+        except corpusgate.OutputError as error:
+            outcomes.append(str(error))
+
+    job = away.job()
+    away.job = lambda *_, **__: job
+    threads = [threading.Thread(target=one) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    done = [outcome for outcome in outcomes if outcome == 3 * len(NAMES)]
+    stopped = [outcome for outcome in outcomes if "another run" in str(outcome)]
+    assert done, outcomes
+    assert len(done) + len(stopped) == 2, outcomes
+    assert away.tree() == at_home(away.workshop)
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(away, s3, capsys):
+    folder = s3.folder(f"{away.prefix}/out")
+    obstore.put(folder.store, folder.key("holiday.jpg"), b"x")
+    done = away.workshop.command(capsys, "run", away.job())
+    assert done.returncode == 1
+    assert "files that are not a run's output" in done.stderr
+    assert away.s3.tree(f"{away.prefix}/out").keys() == {"holiday.jpg"}
+
+
+@pytest.mark.parametrize("out", ["corpus", "", "registers"])
+def test_an_output_over_the_input_is_refused(away, s3, capsys, out):
+    before = s3.tree(away.prefix)
+    done = away.workshop.command(capsys, "run", away.job({"output": {"path": away.uri(out)}}))
+    assert done.returncode in {1, 2}
+    assert s3.tree(away.prefix) == before
+
+
+def test_sql_says_that_it_reads_local_files_only(away, capsys):
+    done = away.workshop.command(capsys, "sql", "SELECT 1", "--job", away.job())
+    assert done.returncode in {1, 2}
+    assert "local files only" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_plan_and_explain_work_there(away, capsys):
+    plan = away.workshop.command(capsys, "plan", away.job(), "--json")
+    assert plan.returncode == 0, plan.stderr
+    assert json.loads(plan.stdout)["output"]["path"] == away.uri("out")
+    ids = pq.read_table(away.workshop.folder / "corpus/a.parquet")[COLUMNS["record_id"]]
+    told = away.workshop.command(capsys, "explain", away.job(), "--record", ids[0].as_py())
+    assert told.returncode == 0, told.stderr
+
+
+# Faults and secrets
+
+
+def test_a_store_that_fails_one_request_in_five(away, s3):
+    with proxy(s3, one_in_five(1)) as front:
+        summary = corpusgate.run(away.job(address=address_of(front)), workers=2)
+        broken = [kind for _, _, kind in front.seen if kind]
+    assert summary.shards_unreadable == 0
+    assert len(broken) > 10
+    assert away.tree() == at_home(away.workshop)
+
+
+def test_credentials_are_nowhere_to_be_found(away, s3):
+    command = [*CLI, "run", str(away.job()), "--workers", "1"]
+    done = subprocess.run(command, cwd=away.workshop.folder, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    written = [*s3.tree(f"{away.prefix}/out").values(), done.stdout, done.stderr]
+    for secret in (KEY, SECRET):
+        assert not [data for data in written if secret.encode() in data]
+
+
+def test_an_endpoint_with_credentials_is_a_fault_of_the_job_file(away, capsys):
+    job = away.job({"storage": {"endpoint": f"https://user:{SECRET}@store.example"}})
+    done = away.workshop.command(capsys, "run", job)
+    assert done.returncode == 2
+    assert "storage.endpoint: not the address of a store" in done.stderr
+    assert SECRET not in done.stderr
