@@ -98,6 +98,9 @@ def run(
 
     An unfinished run is resumed. The summary goes to stdout, everything else to stderr.
     """
+    from .lean import leave_pandas_out
+
+    leave_pandas_out()
     from .local import run as run_job
     from .policies import load_policy
     from .progress import watch

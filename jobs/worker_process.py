@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, Final, Self
 
 from ..filters.errors import CorpusgateError, OutputError, unforeseen
+from .lean import leave_pandas_out
 
 if TYPE_CHECKING:
     from ..connectors.audit import UnitResult
@@ -92,6 +93,7 @@ def serve() -> None:
     # What a library prints must not come between the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    leave_pandas_out()
     import presidio_analyzer.predefined_recognizers  # noqa: F401 - most of what takes its time
 
     from .shard import process

@@ -14,7 +14,8 @@ from itertools import pairwise
 from threading import Lock
 from typing import Any, Final
 
-SPACES: Final = frozenset(c for c in map(chr, range(0x110000)) if c.isspace())
+# All white space there is; no character beyond is any.
+SPACES: Final = frozenset(c for c in map(chr, range(0x3001)) if c.isspace())
 _KEPT: Final = 100_000
 
 # When a token is a keyword: always, never, or only if it stands beside a colon in another token.

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -232,3 +233,20 @@ def test_a_run_loads_nothing_that_it_does_not_use(workshop):
     loaded = set(done.stdout.split())
     assert "polars" in loaded
     assert not loaded & {"duckdb", "pandas", "presidio_analyzer", "ray", "spacy"}
+
+
+@pytest.mark.skipif(find_spec("pandas") is None, reason="wants pandas to be there")
+def test_the_command_line_does_not_load_pandas(workshop):
+    workshop.shard("a.parquet")
+    program = (
+        "import sys\n"
+        "from corpusgate.jobs.cli import main\n"
+        "try:\n"
+        f"    main(['run', {str(workshop.job({'pii': {}}))!r}, '--quiet'])\n"
+        "except SystemExit as stop:\n"
+        "    assert not stop.code, stop.code\n"
+        "assert 'presidio_analyzer' in sys.modules\n"
+        "assert 'pandas' not in sys.modules\n"
+        "import pandas\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
