@@ -32,7 +32,8 @@ class RunState:
     `state` is `running`, `finished`, or `incomplete` where some shard could not be read; `digest`
     names all that decides the output, the input's own identity aside. Of `units` in all,
     `units_kept` were done before this run; `unreadable` says what was wrong with shards so far.
-    `registers` says where they lay, `audit` where the audit folder is, if not in the output.
+    `registers` says where they lay, `job` where the job file did, if there was one, `audit` where
+    the audit folder is, if not in the output.
     """
 
     state: str
@@ -40,6 +41,7 @@ class RunState:
     default_as_of: bool
     digest: str
     started_at: str
+    job: str | None = None
     audit: str | None = None
     units: int | None = None
     units_kept: int | None = None

@@ -122,15 +122,16 @@ _LISTS: Final = {
 }
 
 
-def _travel(array: pa.Array, kind: pa.DataType) -> pa.Array:
+def travelled(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Give an array in the type in which its values travel."""
     if array.type == kind:
         return array
     if isinstance(array.type, pa.BaseExtensionType):
         storage = getattr(kind, "storage_type", kind)
-        array = _travel(array.storage, storage)
+        array = travelled(array.storage, storage)
         return array if kind == storage else pa.ExtensionArray.from_storage(kind, array)
     if types.is_list_view(kind) or types.is_large_list_view(kind):  # there is no cast for these
-        values = _travel(array.values, kind.value_type)
+        values = travelled(array.values, kind.value_type)
         nulls = array.is_null() if array.null_count else None
         return type(array).from_arrays(array.offsets, array.sizes, values, kind, mask=nulls)
     return array.cast(kind)
@@ -172,7 +173,7 @@ class SurvivorsFile:
         """Begin the file; nothing of the input is needed for that but its footer."""
         self._taken = _travelling_schema(schema)
         for field in schema:  # found out before anything is written
-            _travel(pa.nulls(0, field.type), travelling(field.type))
+            travelled(pa.nulls(0, field.type), travelling(field.type))
         schema = edited or schema
         self._schema = _travelling_schema(schema)
         self._edit = edit
@@ -257,7 +258,7 @@ class SurvivorsFile:
             self._flush()
 
     def _travelling(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        columns = map(_travel, batch.columns, self._taken.types)
+        columns = map(travelled, batch.columns, self._taken.types)
         return pa.RecordBatch.from_arrays(list(columns), schema=self._taken)
 
     def _edit_pending(self, edit: Edit) -> None:

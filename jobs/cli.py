@@ -15,6 +15,7 @@ import typer
 from ..filters.errors import CorpusgateError, JobError, PolicyError
 from .pii.cli import pii_app
 from .sql_cli import sql
+from .verify.cli import verify
 
 DONE, FAILED, USAGE, INCOMPLETE = 0, 1, 2, 3
 INTERRUPTED: Final = 130
@@ -36,6 +37,7 @@ policy_app = typer.Typer(no_args_is_help=True, help="Look at policies and check 
 app.add_typer(policy_app, name="policy")
 app.add_typer(pii_app, name="pii")
 app.command(epilog="Example: corpusgate sql --query losses --job job.yaml")(sql)
+app.command(epilog="Example: corpusgate verify out/ --pii 0.05")(verify)
 
 
 class Engine(StrEnum):

@@ -110,12 +110,14 @@ def run(
         if fresh:
             clear(output, audit)
         done = intact(output, audit)
+        file = spec.base / Path(spec.source).name
         state = RunState(
             "running",
             as_of.isoformat(),
             spec.moment is None,
             plan.digest,
             started_at.isoformat(),
+            job=str(file) if file.is_file() else None,
             audit=audit_place(output, audit),
             units=len(plan.units) + len(plan.unreadable),
             input_bytes=sum(item.size for item in plan.inputs),

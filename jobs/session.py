@@ -16,7 +16,7 @@ The decision is the SQL of `filters/sql/decide`; none of it is asked of Polars.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -105,7 +105,7 @@ def open_session(job: Job | str | Path, *, allow: Sequence[str | Path] = ()) -> 
     database = new_database()
     files = corpus_files(spec, database)
     _match_ids(files, registers)
-    given = _add_registers(database, registers, "TABLE")
+    given = add_registers(database, registers, "TABLE")
     _add_corpus(database, policy, registers, files, given)
     _add_reason(database, policy, registers, given, "MACRO")
     pii = PiiFunctions(partial(_looking, spec))
@@ -153,9 +153,11 @@ def register(
     loaded = policy if isinstance(policy, Policy) else load_policy(policy)
     bound = bind(loaded, purpose=purpose, as_of=as_of, for_org=for_org)
     registers.require(bound.registers())
-    given = _add_registers(con, registers, "TEMP TABLE")
+    given = add_registers(con, registers, "TEMP TABLE")
     _add_reason(con, bound, registers, given, "TEMP MACRO")
-    query = decision_sql(bound, given, _any_table(), Question(DECISIONS), kinds=_kinds(registers))
+    query = decision_sql(
+        bound, given, _any_table(), Question(DECISIONS), kinds=register_kinds(registers)
+    )
     chosen = (
         "CAST(record_id AS VARCHAR) IN (SELECT record_id FROM decisions(p_table) WHERE eligible)"
     )
@@ -223,11 +225,12 @@ def _match_ids(files: CorpusFiles, registers: RegisterSet) -> None:
         )
 
 
-def _kinds(registers: RegisterSet) -> dict[str, Collection[str]]:
+def register_kinds(registers: RegisterSet) -> dict[str, frozenset[str]]:
+    """Name the kinds of subjects that occur in each register."""
     return {name: register.kinds() for name, register in registers.given().items()}
 
 
-def _add_registers(
+def add_registers(
     database: duckdb.DuckDBPyConnection, registers: RegisterSet, what: str
 ) -> dict[str, str]:
     """Put the registers in; one that is not given is a table without rows, and unknown to rules."""
@@ -281,7 +284,7 @@ def _add_corpus(
         ),
     }
     for name, (corpus, question) in views.items():
-        query = decision_sql(policy, given, corpus, question, kinds=_kinds(registers))
+        query = decision_sql(policy, given, corpus, question, kinds=register_kinds(registers))
         if name == "due":
             query = f"SELECT {DUE} FROM ({query}) WHERE purge_reason IS NOT NULL"
         if name == "texts":
@@ -300,7 +303,9 @@ def _add_reason(
     fields = ", ".join(f"{name} {SQL_TYPES[kind]}" for name, kind in PROVENANCE.items())
     record = f"(SELECT CAST(p_record AS STRUCT({fields})) AS asked)"
     corpus = Corpus(record, {name: f"asked.{name}" for name in PROVENANCE}, unit=None)
-    query = decision_sql(policy, given, corpus, Question(("reason",)), kinds=_kinds(registers))
+    query = decision_sql(
+        policy, given, corpus, Question(("reason",)), kinds=register_kinds(registers)
+    )
     database.execute(f"CREATE OR REPLACE {what} eligibility_reason(p_record) AS ({query})")
 
 

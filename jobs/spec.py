@@ -217,6 +217,13 @@ class Job(_Spec):
         """`as_of` as a time, if the job says so."""
         return parse_time(self.as_of) if self.as_of else None
 
+    def placed(self, other: Job) -> Job:
+        """Give the same job with another's places: its folder, registers, stores, its key's."""
+        names = ("registers", "storage", "key")
+        copy = self.model_copy(update={name: getattr(other, name) for name in names})
+        copy._base, copy._source = other._base, other._source  # noqa: SLF001 - its own class
+        return copy
+
     def settings(self) -> dict[str, Any]:
         """Give what the output depends on, as plain data without defaults left open.
 

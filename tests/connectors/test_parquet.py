@@ -100,8 +100,8 @@ def assert_same(got, want):
             pa.concat_arrays(one.chunks or [one.combine_chunks()]),
             pa.concat_arrays(other.chunks or [other.combine_chunks()]),
         )
-        assert parquet_writer._travel(a, parquet_writer.travelling(a.type)).equals(
-            parquet_writer._travel(b, parquet_writer.travelling(b.type))
+        assert parquet_writer.travelled(a, parquet_writer.travelling(a.type)).equals(
+            parquet_writer.travelled(b, parquet_writer.travelling(b.type))
         ), name
 
 

@@ -65,6 +65,8 @@ RECORDS = [
 class Reducing(Workshop):
     """A workshop whose job reduces."""
 
+    ABSENT = JOB["input"]["absent"]
+
     def job(self, changes=None, name="job.yaml"):
         path = self.folder / name
         path.write_text(json.dumps(merge(JOB, changes or {})), "utf-8")
