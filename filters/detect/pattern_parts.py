@@ -71,8 +71,9 @@ class Part:
     # stands in a lookaround or is never given back counts as one way.
     ways: float = 1
     work: float = 1
-    # A repeat: what is repeated, and how often at least.
+    # A repeat: what is repeated, how long one is at most, and how often there is one at least.
     unit: str = ""
+    longest: int | None = 0
     low: int = 0
     # A negative lookaround at one character: which way, and the bytes that it lets pass.
     way: int = 0
@@ -270,6 +271,7 @@ def _repeated(part: Part, low: int, high: Any) -> Part:  # noqa: ANN401
         _MANY if most is None else ways * (most - low + 1),
         _MANY if most is None else ways * most * part.work,
         unit=text,
+        longest=part.most,
         low=low,
     )
 

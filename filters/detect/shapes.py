@@ -149,8 +149,9 @@ def _trimmed(parts: list[Part]) -> list[Part]:
 def _cut(part: Part) -> Part:
     """Give the least that a repeat asks for."""
     low = min(part.low, _LONGEST_REPEAT)
-    size = part.least // part.low * low
-    return Part(part.unit + (f"{{{low}}}" if low > 1 else ""), size, size, holds=part.holds)
+    most = None if part.longest is None else part.longest * low
+    text = part.unit + (f"{{{low}}}" if low > 1 else "")
+    return Part(text, part.least // part.low * low, most, holds=part.holds)
 
 
 def _endless(part: Part) -> Part:

@@ -33,7 +33,9 @@ _ANY: Final = re.compile(
 )
 _SPACE: Final = r"[^\S\r\n\t]"
 _DASH: Final = r"[^\w\s!\"#$%&'()*+,/:;<=>?@\[\\\]^`{|}~]"
-_ANCHOR: Final = r"\d{4}[^\w\r\n]{1,2}\d{4,6}[^\w\r\n]{1,2}\d{4}"
+_APART: Final = rf"(?:{_SPACE}|{_DASH}){{1,2}}"
+# The first digit is that of a common range, or of another script.
+_ANCHOR: Final = rf"(?<![\w.+])(?:[2-68]|[^\D0-9])\d{{3}}{_APART}\d{{4,6}}{_APART}\d{{4}}"
 _WORD: Final = (
     r"(?:cards?|cc|visa|master ?card|amex|american express|maestro|discover|diners(?: club)?|jcb"
     r"|union ?pay|carte|carta|karte|tarjeta|kort|kaart|cart[aã]o)"

@@ -195,7 +195,7 @@ class NationalPhoneRecognizer(AnchoredRecognizer):
             rf"(?:\(0\d{{1,4}}\){_SEP}?|0[1-9]\d{{0,4}}(?:{_SEP}|/))\d{{2,8}}"
             rf"(?:{_SEP}\d{{2,5}}){{0,4}}{_RIGHT}(?!{_SEP}[0-9a-f]{{2}}\b)",
             0.5,
-            r"(?<![\w+])(?:\(0\d|0[1-9])(?:[^\w\r\n]{0,2}\d){5}[^\w\r\n]{0,2}\d",
+            rf"(?<![\w+])(?:\(0\d|0[1-9])(?:(?:{_SEP}|[)/]){{0,2}}\d){{6}}",
         ),
         AnchoredPattern(
             "the whole text",

@@ -103,6 +103,11 @@ def test_flags_anywhere():
     assert shape(r"\b(?i)(ab)", FLAGS) == shape(r"\bab", FLAGS)
 
 
+def test_what_is_repeated_at_the_end_may_be_long():
+    assert shape(r"x(?:-?[0-9]){2}", FLAGS).back == 5
+    assert shape(r"x(?:-[0-9]*){2,3}", FLAGS).back is None
+
+
 def test_refused_expressions_are_left_out():
     good, bad = Expression("ab", caseless=False), Expression("a(?=b)", caseless=False)
     found = Prefilter([bad, good])

@@ -48,6 +48,15 @@ def test_findings(presidio):
     ]
 
 
+def test_what_a_pattern_repeats_last_may_be_long():
+    texts = ["my ip is 2400:c401::5054:ff:fe1b:b031.", "x ::ffff:000:239.3.203.252 y"]
+    found = rows(Scanner(["IP_ADDRESS"], profile="strict").find(pa.array(texts)))
+    assert [row[:3] for row in found] == [(0, 9, 37), (1, 2, 26)]
+    ticket = PatternRecognizer("T", patterns=[Pattern("t", r"T(?:-?[0-9]{2}){2}", 0.9)])
+    found = rows(Scanner(["T"], recognizers=[ticket]).find(pa.array(["xT-12-34x"])))
+    assert [row[:3] for row in found] == [(0, 1, 8)]
+
+
 def test_types_and_slices(presidio):
     wanted = rows(presidio.find(pa.array(TEXTS)))
     assert rows(presidio.find(pa.array(TEXTS, pa.large_string()))) == wanted
