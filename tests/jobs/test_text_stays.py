@@ -1,10 +1,13 @@
 """No text of a record stands anywhere but in the released files, whatever happens."""
 
 import io
+import json
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from runs import reducing
+from runs.reducing import KEY, Reducing
 from runs.workshop import Workshop, tree
 from runs.world import BY_NAME, CANARY, NAMES, REGISTERS, SCHEMA, row, rows, table
 
@@ -77,6 +80,44 @@ def test_shards_that_cannot_be_read_are_named_without_their_text(workshop):
     assert done.returncode == 3, done.stderr
     assert workshop.shards()["error"].null_count() == 1
     assert leaks(workshop, done.stdout, done.stderr) == []
+
+
+MAIL = f"{CANARY}.quill@northwick-press.com"
+SUNG = f"{CANARY} in the text writes to {MAIL}"
+
+
+@pytest.mark.parametrize("operator", ["replace", "pseudonym"])
+def test_no_text_outside_where_personal_information_is_reduced(
+    tmp_path, monkeypatch, capsys, operator
+):
+    """Done, done in part and failed, every text column and every shape of one."""
+    monkeypatch.setenv("CG_KEY", KEY)
+    world = Reducing(tmp_path)
+    arguments = json.dumps({"to": SUNG, CANARY: [SUNG]})
+    chat = [{"role": SUNG, "content": SUNG, "tool_calls": [{"name": SUNG, "arguments": arguments}]}]
+    sung = [
+        reducing.record(number, SUNG, user=MAIL, messages=chat if number % 2 else None)
+        for number in range(40)
+    ]
+    world.records("a.parquet", sung)
+    changes = {"pii": {"operators": {"EMAIL_ADDRESS": operator}}, "key": {"env": "CG_KEY"}}
+    done = world.command(capsys, "run", world.job(changes), "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["findings"]
+    assert found == {"EMAIL_ADDRESS": 40 + 20 * 3}
+    assert leaks(world, done.stdout, done.stderr) == []
+
+    world.write("b.parquet", corrupt(pa.Table.from_pylist(sung, reducing.SCHEMA)))
+    done = world.command(capsys, "run", world.job(changes), "--json")
+    assert done.returncode == 3, done.stderr
+    assert leaks(world, done.stdout, done.stderr) == []
+
+    sung[3]["id"] = MAIL
+    world.records("a.parquet", sung)
+    done = world.command(capsys, "run", world.job(changes), "--json")
+    assert done.returncode == 2
+    assert "record_ids: hmac" in done.stderr
+    assert leaks(world, done.stdout, done.stderr) == []
 
 
 @pytest.mark.parametrize(
