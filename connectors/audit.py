@@ -10,6 +10,7 @@ import io
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any, BinaryIO, Final, cast
 
 import polars as pl
@@ -80,13 +81,27 @@ class UnitResult:
 
 def write_frame(frame: pl.DataFrame, file: StagedFile) -> None:
     """Write a table of ids and reasons: zstd, and no statistics, which would show ids."""
-    # Polars cuts pages by the whole of which a list column is a slice: make it the whole itself.
-    lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
-    frame = frame.with_columns(pl.col(lists).gather(pl.int_range(pl.len()))).rechunk()
     with file.own_errors():
-        frame.write_parquet(
-            cast("BinaryIO", file), compression="zstd", compression_level=1, statistics=False
-        )
+        if not frame.height:
+            file.write(_empty(tuple(frame.schema.items())))
+            return
+        # Polars cuts pages by the whole of which a list column is a slice: make it the whole.
+        lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
+        if lists:
+            frame = frame.with_columns(pl.col(lists).gather(pl.int_range(pl.len())))
+        _write(frame.rechunk(), cast("BinaryIO", file))
+
+
+@cache
+def _empty(schema: tuple[tuple[str, pl.DataType], ...]) -> bytes:
+    """Give the file of a table without rows: most units have nothing to purge."""
+    file = io.BytesIO()
+    _write(pl.DataFrame(schema=dict(schema)), file)
+    return file.getvalue()
+
+
+def _write(frame: pl.DataFrame, file: BinaryIO) -> None:
+    frame.write_parquet(file, compression="zstd", compression_level=1, statistics=False)
 
 
 def write_shards(audit: Folder, results: Iterable[UnitResult]) -> Written:
