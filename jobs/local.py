@@ -5,13 +5,12 @@ plan ─▶ lock ─▶ keep finished units, drop stale ones ─▶ process the 
 
 from __future__ import annotations
 
-import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,13 +28,13 @@ from ..connectors.manifest import (
 )
 from ..filters.decide import Judge
 from .kept import clear, done_before, drop_stale, intact, only_unreadable
-from .plan import Plan, Unit, make_plan, output_folders
+from .plan import Plan, Unit, list_corpus, make_plan, output_folders
 from .report import write_report
 from .shard import Context, failed
 from .spec import Job, load_job
 from .subjects import unmatched_subjects
 from .summary import NAMED, Summary, manifest_facts, summarise
-from .workers import Engine, work
+from .workers import Engine, LocalEngine
 
 
 class Progress(Protocol):
@@ -90,40 +89,63 @@ def run(
     if address is not None and chosen != "ray":
         raise ValueError("an address goes with engine ray")
     watcher = progress or Silent()
+    with _engine(chosen, spec, address, workers, watcher) as start:
+        plan = _planned(spec, started_at, start, fresh=fresh, retry=retry_unreadable)
+        if isinstance(plan, Summary):
+            return plan
+        for warning in plan.warnings:
+            watcher.warn(warning)
+        plan.reduction.load()
+        file = spec.base / Path(spec.source).name
+        state = RunState(
+            "running",
+            plan.policy.as_of.isoformat(),
+            spec.moment is None,
+            plan.digest,
+            started_at.isoformat(),
+            job=str(file) if file.is_file() else None,
+            units=len(plan.units) + len(plan.unreadable),
+            input_bytes=sum(item.size for item in plan.inputs),
+            host=platform.node(),
+            engine=chosen,
+            workers=workers,
+        )
+        return _run(plan, state, begun, start, watcher, fresh=fresh)
+
+
+def _planned(
+    spec: Job, started_at: datetime, start: Engine, *, fresh: bool, retry: bool
+) -> Plan | Summary:
+    """Plan a run, or give the summary of one that is finished and is this very one."""
     output, audit = output_folders(spec)
     check_ours(output, audit)
     before = None if fresh else read_run_state(output)
     as_of = spec.moment or (datetime.fromisoformat(before.as_of) if before else started_at)
-    plan = make_plan(spec, as_of)
+    inputs = list_corpus(spec)
     finished = before is not None and before.state == "finished"
-    if before and (retry_unreadable or (finished and spec.moment is None)):
+    if isinstance(start, LocalEngine) and not finished:
+        start.expect(spec, sum(item.size for item in inputs) / 1e6)
+    plan = make_plan(spec, as_of, inputs)
+    if before and (retry or (finished and spec.moment is None)):
         done = intact(output, audit)
         if finished:
             return done_before(plan, output, before, done)
         only_unreadable(plan, audit, before, done)
-    for warning in plan.warnings:
-        watcher.warn(warning)
-    plan.reduction.load()
-    start = _engine(chosen, spec, address, workers, watcher)
+    return plan
+
+
+def _run(
+    plan: Plan, state: RunState, begun: float, start: Engine, watcher: Progress, *, fresh: bool
+) -> Summary:
+    """Do what is planned and not done yet, while nobody else writes to the output."""
+    output, audit = output_folders(plan.job)
     fix = "wait for it, or give another output.path"
     with locked(output, fix, run=plan.name, fresh=fresh) as still_ours:
         if fresh:
             clear(output, audit)
         done = intact(output, audit)
-        file = spec.base / Path(spec.source).name
-        state = RunState(
-            "running",
-            as_of.isoformat(),
-            spec.moment is None,
-            plan.digest,
-            started_at.isoformat(),
-            job=str(file) if file.is_file() else None,
-            audit=audit_place(output, audit),
-            units=len(plan.units) + len(plan.unreadable),
-            input_bytes=sum(item.size for item in plan.inputs),
-            units_kept=len(done.keys() & set(plan.keys().values())),
-            host=platform.node(),
-        )
+        kept = len(done.keys() & set(plan.keys().values()))
+        state = replace(state, audit=audit_place(output, audit), units_kept=kept)
         output.delete([MANIFEST])
         running = _Running(plan, output, audit, state, still_ours)
         running.note()
@@ -133,17 +155,14 @@ def run(
         still_ours()
         summary = _finish(plan, output, audit, results)
         seconds = time.perf_counter() - begun
-        megabytes = sum(item.size for item in plan.inputs) / 1e6
         running.note(
             # What could not be read is tried again; until then the run is not finished.
             state="incomplete" if summary.shards_unreadable else "finished",
             unreadable={},
             registers={n: r.source for n, r in plan.registers.given().items()},
             finished_at=datetime.now(UTC).isoformat(),
-            engine=chosen,
-            workers=workers,
             seconds=round(seconds, 3),
-            input_megabytes_per_second=round(megabytes / seconds, 1),
+            input_megabytes_per_second=round((state.input_bytes or 0) / 1e6 / seconds, 1),
         )
     return replace(summary, seconds=round(seconds, 3))
 
@@ -171,15 +190,18 @@ class _Running:
             self.note(unreadable=dict(sorted(known.items())[:NAMED]))
 
 
+@contextmanager
 def _engine(
     name: str, spec: Job, address: str | None, workers: int | None, watcher: Progress
-) -> Engine:
+) -> Iterator[Engine]:
     """Choose who processes units."""
     if name == "ray":
         from .ray_engine import RayEngine
 
-        return RayEngine(spec.ray, address, workers, watcher.warn)
-    return partial(work, workers=workers or os.cpu_count() or 1)
+        yield RayEngine(spec.ray, address, workers, watcher.warn)
+    else:
+        with LocalEngine(workers) as engine:
+            yield engine
 
 
 def _work(

@@ -224,8 +224,21 @@ def _consequence(column: str) -> str:
     return f"a record is excluded where a rule needs its {column.replace('_', ' ')}"
 
 
-def make_plan(job: Job, as_of: datetime) -> Plan:
-    """Look at everything a run would use, and read no record.
+def list_corpus(job: Job) -> tuple[InputFile, ...]:
+    """List the files of a job's corpus.
+
+    Raises SchemaError for what is not there, JobError for a corpus inside the output.
+    """
+    inputs = tuple(list_inputs(job.input.path, job.base, job.stores))
+    output, audit = output_folders(job)
+    if any(output.holds(item.real) or audit.holds(item.real) for item in inputs):
+        fix = "write somewhere else, or read a narrower input.path"
+        raise JobError(job.source, (Fault("output.path", "the input lies inside the output", fix),))
+    return inputs
+
+
+def make_plan(job: Job, as_of: datetime, inputs: tuple[InputFile, ...] | None = None) -> Plan:
+    """Look at everything a run would use, and read no record; `inputs` if they are listed already.
 
     Raises PolicyError, JobError, RegisterError and SchemaError for what would stop the run; a
     shard that cannot be read is listed under `unreadable`.
@@ -236,11 +249,7 @@ def make_plan(job: Job, as_of: datetime) -> Plan:
     settings = Settings.of(job)
     reduction = open_reduction(job)
     warnings += reduction.warnings
-    inputs = tuple(list_inputs(job.input.path, job.base, job.stores))
-    output, audit = output_folders(job)
-    if any(output.holds(item.real) or audit.holds(item.real) for item in inputs):
-        fix = "write somewhere else, or read a narrower input.path"
-        raise JobError(job.source, (Fault("output.path", "the input lies inside the output", fix),))
+    inputs = list_corpus(job) if inputs is None else inputs
     units, unreadable = _units(job, settings, registers, inputs)
     warnings += _unknowns(job, policy, registers)
     return Plan(

@@ -7,6 +7,7 @@ process each that works for them.
 
 from __future__ import annotations
 
+import os
 import pickle
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -14,15 +15,16 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from functools import partial
 from queue import SimpleQueue
-from typing import Final
+from typing import Final, Self
 
 from ..connectors.audit import UnitResult
 from .plan import Unit
 from .shard import Context, process
+from .spec import Job
 from .worker_process import WorkerProcess
 
-LARGE: Final = 64 << 20
-"""Bytes of input from which processes pay where texts are looked at."""
+LARGE: Final = 64.0
+"""Megabytes of input from which processes pay where texts are looked at."""
 
 GROUP_ROWS: Final = 1 << 18
 GROUP_FILES: Final = 128
@@ -34,30 +36,54 @@ Engine = Callable[[Sequence[Unit], dict[Unit, str], Context], Iterator[UnitResul
 """Who processes units: takes them with their keys, yields each result as it comes."""
 
 
-def work(
-    units: Sequence[Unit], keys: dict[Unit, str], context: Context, workers: int
-) -> Iterator[UnitResult]:
-    """Process units, yield each result as it comes.
+class LocalEngine:
+    """Processes units on this machine, so many at a time; by default one a core.
 
-    On Ctrl-C, or when the output cannot be written, units that have not begun never do, and
-    those under way end before the exception goes on, so nobody writes after the run is over.
+    Use as a context manager, which ends its processes.
     """
-    groups = list(grouped(units, workers))
-    workers = max(1, min(workers, len(groups)))
-    looks = context.reduction.reducer is not None
-    size = sum(unit.size / unit.parts for unit in units)
-    others = workers - 1 if looks and size >= LARGE else 0
 
-    def here(group: list[Unit]) -> list[UnitResult]:
-        return process(group, keys, context)
+    def __init__(self, workers: int | None = None) -> None:
+        """Begin without a process."""
+        self.workers = workers or os.cpu_count() or 1
+        self._others: list[WorkerProcess] = []
+        self._stack = ExitStack()
 
-    with ExitStack() as stack:
+    def __enter__(self) -> Self:
+        """Give itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the processes."""
+        self._stack.close()
+
+    def expect(self, job: Job, megabytes: float) -> None:
+        """Start processes, if they will pay: they load their modules meanwhile."""
+        if job.pii is not None and megabytes >= LARGE:
+            self._start(self.workers - 1)
+
+    def _start(self, count: int) -> None:
+        while len(self._others) < count:
+            self._others.append(self._stack.enter_context(WorkerProcess()))
+
+    def __call__(
+        self, units: Sequence[Unit], keys: dict[Unit, str], context: Context
+    ) -> Iterator[UnitResult]:
+        """Process units, yield each result as it comes.
+
+        On Ctrl-C, or when the output cannot be written, units that have not begun never do, and
+        those under way end before the exception goes on, so nobody writes after the run is over.
+        """
+        groups = list(grouped(units, self.workers))
+        workers = max(1, min(self.workers, len(groups)))
+        size = sum(unit.size / unit.parts for unit in units) / 1e6
+        looks = context.reduction.reducer is not None
+        others = workers - 1 if looks and size >= LARGE else 0
         free: SimpleQueue[Task] = SimpleQueue()
         for _ in range(workers - others):
-            free.put(here)
+            free.put(lambda group: process(group, keys, context))
+        self._start(others)
         shared = pickle.dumps(context, pickle.HIGHEST_PROTOCOL) if others else b""
-        for _ in range(others):
-            other = stack.enter_context(WorkerProcess())
+        for other in self._others[:others]:
             other.begin(shared)
             free.put(partial(other, keys=keys))
         yield from _in_threads(groups, free, workers)

@@ -20,7 +20,7 @@ from runs.workshop import stable
 @pytest.fixture
 def world(tmp_path, monkeypatch):
     monkeypatch.setenv("CG_KEY", KEY)
-    monkeypatch.setattr(workers, "LARGE", 0)
+    monkeypatch.setattr(workers, "LARGE", 0.0)
     world = Reducing(tmp_path)
     for index in range(4):
         world.records(
