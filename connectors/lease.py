@@ -70,9 +70,8 @@ class Lease:
         """Give no more signs of life, and take the lock away if it is still ours."""
         self._stop.set()
         self._thread.join()
-        with suppress(OSError):
-            found = peek(self._folder)
-            if found is not None and found[0].id == self._owner.id:
+        with suppress(OSError, OutputError):
+            if _owner(self._folder).id == self._owner.id:
                 self._folder.delete([LOCK])
 
     def _live(self) -> None:
@@ -136,17 +135,21 @@ def peek(folder: ObjectFolder) -> tuple[Owner, str, float] | None:
         if before is None:
             return None
         try:
-            data = json.loads(folder.read(LOCK))
-            owner = Owner(**data)
+            owner = _owner(folder)
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError):
-            what, fix = "its lock is damaged", f"remove {folder.show(LOCK)} if no run is writing"
-            raise OutputError(str(folder), what, fix) from None
         after = folder.entry(LOCK)
         if after is not None and after.version == before.version:
             return owner, after.version, max(0.0, _now(folder) - after.modified)
     raise OutputError(str(folder), "its lock changes all the time", "run the job again")
+
+
+def _owner(folder: ObjectFolder) -> Owner:
+    try:
+        return Owner(**json.loads(folder.read(LOCK)))
+    except (ValueError, TypeError):
+        what, fix = "its lock is damaged", f"remove {folder.show(LOCK)} if no run is writing"
+        raise OutputError(str(folder), what, fix) from None
 
 
 def dead(owner: Owner, age: float) -> bool:

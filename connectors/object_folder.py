@@ -13,6 +13,8 @@ import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -140,8 +142,8 @@ class ObjectFolder(Folder):
         """List one level."""
         import obstore
 
-        with store_errors(str(self)):
-            found = obstore.list_with_delimiter(self.store, self.prefix or None)
+        prefix = self.prefix or None
+        found = self.tried("", lambda: obstore.list_with_delimiter(self.store, prefix))
         paths = [*found["common_prefixes"], *(each["path"] for each in found["objects"])]
         return {self._below(path).rstrip("/") for path in paths} - {""}
 
@@ -149,12 +151,21 @@ class ObjectFolder(Folder):
         """List objects, a thousand a request, with their sizes and ETags."""
         import obstore
 
-        key = self.key(path)
-        with store_errors(self.show(path)):
-            for chunk in obstore.list(self.store, key or None, chunk_size=_LISTED):
-                for found in chunk:
-                    if found["path"] != key:  # an object that stands for the folder
-                        yield _entry(found, self._below(found["path"]))
+        key, last, left = self.key(path), None, ATTEMPTS
+        while True:
+            try:
+                with store_errors(self.show(path)):
+                    pages = obstore.list(self.store, key or None, offset=last, chunk_size=_LISTED)
+                    for found in chain.from_iterable(pages):
+                        last, left = found["path"], ATTEMPTS
+                        if last != key:  # an object that stands for the folder
+                            yield _entry(found, self._below(last))
+            except StoreError as error:  # goes on behind what was listed
+                left -= 1
+                if not left or error.answered:
+                    raise
+            else:
+                return
 
     def delete(self, paths: Iterable[str]) -> None:
         """Delete objects, a thousand a request."""
@@ -164,12 +175,11 @@ class ObjectFolder(Folder):
         for start in range(0, len(keys), _LISTED):
             some = keys[start : start + _LISTED]
             try:
-                with store_errors(str(self)):
-                    obstore.delete(self.store, some)
+                self.tried("", partial(obstore.delete, self.store, some))
             except FileNotFoundError:
                 for key in some:
-                    with suppress(FileNotFoundError), store_errors(str(self)):
-                        obstore.delete(self.store, key)
+                    with suppress(FileNotFoundError):
+                        self.tried("", partial(obstore.delete, self.store, key))
 
     def retain(self, path: str, keep: Collection[str]) -> None:
         """Delete all other objects."""
@@ -219,7 +229,7 @@ class ObjectFolder(Folder):
                 with store_errors(self.show(path)):
                     return transfer()
             except StoreError as error:
-                if not left or error.errno != errno.EIO:
+                if not left or error.answered or error.errno != errno.EIO:
                     raise
         raise AssertionError  # the last attempt returns or raises
 

@@ -20,6 +20,7 @@ from ..filters.errors import SchemaError, UnitError
 from .folder import Opens
 from .parquet_footer import UNREADABLE, parse_footer, read_footer, reason, unreadable
 from .parquet_writer import Edit, Leaf, SurvivorsFile, travelling
+from .stores import StoreError
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -290,6 +291,10 @@ class ParquetShard:
         self, error: BaseException, groups: Sequence[int], leaves: list[int]
     ) -> UnitError:
         """Find the row group that an error is about: the first that cannot be read alone."""
+        if isinstance(error, StoreError):  # any of them; and who did not answer is asked no more
+            return unreadable(
+                self._name, reason(error), fix="run the job again once it can be read"
+            )
         for group in groups if len(groups) > 1 and leaves else ():
             try:
                 self._reader(len(leaves)).reader.read_row_groups([group], leaves, use_threads=False)

@@ -30,7 +30,12 @@ _RETRY: Final[Any] = {
         "base": 2,
     },
 }
+_TIMEOUT: Final = timedelta(minutes=1)
 _STATUS: Final = re.compile(r"status code: (\d{3}[A-Za-z ]*)")
+_DENIES: Final = (
+    "the object store denies access: check the credentials, their permissions, and this "
+    "machine's clock"
+)
 _DENIED: Final = ("PermissionDeniedError", "UnauthenticatedError")
 
 
@@ -52,7 +57,12 @@ USUAL: Final = Storage()
 
 
 class StoreError(OSError):
-    """What went wrong with a store, in words that quote nothing of a request."""
+    """What went wrong with a store, in words that quote nothing of a request.
+
+    `answered` says that the store did answer; its client has then asked often enough.
+    """
+
+    answered: bool = False
 
 
 @lru_cache(maxsize=64)
@@ -155,7 +165,7 @@ def _set(*names: str) -> str | None:
 
 def _client(endpoint: str | None) -> Any:  # noqa: ANN401 - obstore's dictionary of options
     plain = bool(endpoint) and str(endpoint).startswith("http://")
-    return {"timeout": timedelta(minutes=1), **({"allow_http": True} if plain else {})}
+    return {"timeout": _TIMEOUT, **({"allow_http": True} if plain else {})}
 
 
 _STORES: Final[dict[str, Callable[[str, Storage], ObjectStore]]] = {
@@ -187,8 +197,8 @@ def store_errors(place: str) -> Iterator[None]:
         status = _STATUS.search(str(error))
         what = f"answered {status[1].strip()}" if status else "did not answer, or was cut off"
         if type(error).__name__ in _DENIED or (status and status[1][:3] in {"401", "403"}):
-            words = "the object store denies access: check the credentials and their permissions"
-            failure = StoreError(errno.EACCES, words, place)
+            failure = StoreError(errno.EACCES, _DENIES, place)
         else:
             failure = StoreError(errno.EIO, f"the object store {what}", place)
+        failure.answered = status is not None
     raise failure

