@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 # make values larger than the footer says, hence a limit of rows too.
 _BATCH_BYTES: Final = 4 << 20
 _BATCH_ROWS: Final = 8192
+# What deciding a row takes in memory, about, whatever the row holds.
+ROW_BYTES: Final = 1000
 # Pages end where a batch of the writer ends: a small one for large rows keeps them near 1 MiB.
 _PAGE_BYTES: Final = 1 << 20
 _WRITE_BATCH_ROWS: Final = 1024
@@ -133,10 +135,36 @@ class ParquetShard:
             raise self._short(row_groups, len(table), rows)
         return table.select(columns).replace_schema_metadata(None)
 
-    def unpacked_bytes(self, columns: Sequence[str]) -> int:
+    @property
+    def row_group_weights(self) -> tuple[int, ...]:
+        """What each row group counts where a file is cut: its bytes, more if rows are short."""
+        both = zip(self.row_group_bytes, self.row_group_rows, strict=True)
+        return tuple(max(size, rows * ROW_BYTES) for size, rows in both)
+
+    def unpacked_bytes(self, columns: Sequence[str], row_groups: range | None = None) -> int:
         """Count the bytes of columns as the footer has them, before compression."""
         leaves = self._indices(columns)
-        return sum(self._size(group, leaves) for group in range(len(self.row_group_rows)))
+        groups = range(len(self.row_group_rows)) if row_groups is None else row_groups
+        return sum(self._size(group, leaves) for group in groups)
+
+    def check_memory(self, columns: Sequence[str], row_groups: range, available: int) -> None:
+        """Raise UnitError if columns of row groups, and deciding their rows, want more memory."""
+
+        def wants(groups: range) -> int:
+            rows = sum(self.row_group_rows[group] for group in groups)
+            return 2 * self.unpacked_bytes(columns, groups) + rows * ROW_BYTES
+
+        total = wants(row_groups)
+        if total <= available:
+            return
+        largest = max(row_groups, key=lambda group: wants(range(group, group + 1)))
+        rows, alone = self.row_group_rows[largest], wants(range(largest, largest + 1))
+        what = (
+            f"row group {largest}: {rows:,} rows want about {alone / 1e9:.1f} GB of memory,"
+            f" and {available / 1e9:.1f} GB are free"
+        )
+        fix = "write the file with smaller row groups, or give the worker more memory"
+        raise UnitError(self._name, what, fix)
 
     def copy_rows(
         self,

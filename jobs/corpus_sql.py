@@ -219,7 +219,7 @@ def _cuts(shard: ParquetShard, limit: int) -> tuple[int, ...]:
     """Say at which rows a run begins a new unit of this file."""
     starts = []
     size = rows = 0
-    for bytes_, count in zip(shard.row_group_bytes, shard.row_group_rows, strict=True):
+    for bytes_, count in zip(shard.row_group_weights, shard.row_group_rows, strict=True):
         if size and size + bytes_ > limit:
             starts.append(rows)
             size = 0

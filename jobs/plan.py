@@ -431,7 +431,7 @@ def _ranges(item: InputFile, shard: ParquetShard, limit: int) -> Iterator[Unit]:
     """Cut a file into ranges of row groups of about `limit` bytes uncompressed."""
     cuts = [0]
     total = 0
-    for index, size in enumerate(shard.row_group_bytes):
+    for index, size in enumerate(shard.row_group_weights):
         if total and total + size > limit:
             cuts.append(index)
             total = 0

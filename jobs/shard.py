@@ -21,6 +21,7 @@ from ..connectors.audit import UnitResult, commit, write_frame
 from ..connectors.folder import Folder, Opens
 from ..connectors.jsonl import is_jsonl, jsonl_to_parquet
 from ..connectors.manifest import RUNNING, read_run_state
+from ..connectors.memory import available
 from ..connectors.parquet import ParquetShard
 from ..connectors.staged import OWNER_ONLY, StagedFile
 from ..filters.decide import Judge
@@ -135,7 +136,9 @@ def provenance(unit: Unit, shard: ParquetShard, settings: Settings) -> pl.DataFr
     """Read a unit's narrow columns and map them. Raises SchemaError."""
     check_shard(settings, shard.schema, unit.name)
     wanted = [name for name in shard.schema.names if name in settings.reads()]
-    frame = pl.DataFrame(shard.read(wanted, row_groups(unit, shard)))
+    groups = row_groups(unit, shard)
+    shard.check_memory(wanted, groups, available())
+    frame = pl.DataFrame(shard.read(wanted, groups))
     return map_columns(with_partitions(frame, unit.name), settings.sources, "input.columns")
 
 

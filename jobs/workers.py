@@ -92,14 +92,16 @@ class LocalEngine:
 def grouped(units: Sequence[Unit], workers: int) -> Iterator[list[Unit]]:
     """Put small units together: what the registers say is then looked up once for all of them.
 
-    Every worker still gets several groups, so that none waits long for the last.
+    Every worker still gets several groups, so that none waits long for the last. Parts of one file
+    stand alone: each holds the whole file's footer in memory.
     """
     rows = [unit.size // _ROW_BYTES if unit.rows is None else unit.rows for unit in units]
     limit = min(GROUP_ROWS, sum(rows) // (GROUPS_EACH * workers))
     group: list[Unit] = []
     held = 0
     for unit, count in zip(units, rows, strict=True):
-        if group and (held + count > limit or len(group) == GROUP_FILES):
+        full = held + count > limit or len(group) == GROUP_FILES
+        if group and (full or unit.parts > 1 or group[-1].parts > 1):
             yield group
             group, held = [], 0
         group.append(unit)
