@@ -246,14 +246,10 @@ class LocalFolder(Folder):
             (self.path / path).unlink(missing_ok=True)
 
     def retain(self, path: str, keep: Collection[str]) -> None:
-        """Walk the tree from its leaves."""
-        good = {self.path / name for name in keep}
-        for place in sorted((self.path / path).rglob("*"), reverse=True):
-            if place.is_dir() and not place.is_symlink():
-                if not any(place.iterdir()):
-                    place.rmdir()
-            elif place not in good:
-                place.unlink()
+        """Walk the tree; links are taken for files."""
+        good = {str(self.path / name) for name in keep}
+        with suppress(FileNotFoundError):
+            _retain(str(self.path / path), good)
 
     def clear(self, name: str) -> None:
         """Remove a file or a whole folder."""
@@ -277,6 +273,24 @@ class LocalFolder(Folder):
         """Remove hidden files."""
         for partial in self.path.rglob(f".*{PARTIAL}"):
             partial.unlink(missing_ok=True)
+
+
+def _retain(folder: str, good: Collection[str]) -> bool:
+    """Remove files that are not good, and folders left empty; say whether anything is left."""
+    left = False
+    with os.scandir(folder) as found:
+        entries = list(found)
+    for entry in entries:
+        if not entry.is_dir(follow_symlinks=False):
+            kept = entry.path in good
+            if not kept:
+                Path(entry).unlink()
+        else:
+            kept = _retain(entry.path, good)
+            if not kept:
+                Path(entry).rmdir()
+        left = left or kept
+    return left
 
 
 class _HiddenFile:

@@ -160,6 +160,8 @@ _REGISTERS: Final = (
 
 def _output(corpus: str, files: list[InputFile], base: Path) -> str:
     """Find a place that the next run would not take for input."""
+    if files[0].folder.remote:
+        return "out"  # it may lie here
     depth = len(PurePosixPath(files[0].name).parts)
     above = Path(resolve(files[0].path, Path())[1]).resolve().parents[depth - 1]
     reads_all = Path(corpus).is_dir() or "**" in corpus

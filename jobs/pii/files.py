@@ -20,7 +20,7 @@ import pyarrow as pa
 from ...connectors.folder import LocalFolder
 from ...connectors.lock import locked
 from ...connectors.staged import StagedFile
-from ...connectors.storage import InputFile, resolve
+from ...connectors.storage import InputFile, open_folder
 from ...filters.errors import Fault, JobError
 from ...filters.reduce.reducer import UNREADABLE, Reducer
 from ...filters.reduce.scanned import Finder
@@ -178,11 +178,14 @@ def _check_apart(corpus: Corpus, inputs: Sequence[InputFile], target: Path, opti
     """Refuse an output over the input, or where it would be input the next time."""
     place = target.resolve()
     what = ""
-    if any(Path(item.path).resolve().is_relative_to(place) for item in inputs):
+    if any(LocalFolder(place).holds(item.real) for item in inputs):
         what = "it would be written over the input"
     for pattern in corpus.patterns:
-        folder = Path(resolve(pattern, Path())[1]).resolve()
-        if not what and folder.is_dir() and place.is_relative_to(folder):
+        read = open_folder(pattern, Path())
+        if what or read.remote:
+            continue
+        folder = read.local
+        if folder.is_dir() and place.is_relative_to(folder):
             parts = place.relative_to(folder).parts
             if not any(part.startswith(_SKIPPED) for part in parts):
                 what = f"it lies in `{pattern}`, and would be input itself the next time"

@@ -356,3 +356,16 @@ def test_an_endpoint_with_credentials_is_a_fault_of_the_job_file(away, capsys):
     assert done.returncode == 2
     assert "storage.endpoint: not the address of a store" in done.stderr
     assert SECRET not in done.stderr
+
+
+def test_init_and_pii_read_objects(away, s3, capsys, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3.address)
+    drafted = away.workshop.command(capsys, "init", away.uri("corpus"))
+    assert drafted.returncode == 0, drafted.stderr
+    assert away.uri("corpus") in drafted.stdout
+    assert "path: out" in drafted.stdout
+    found = away.workshop.command(
+        capsys, "pii", "scan", away.uri("corpus"), "--columns", "text", "--json"
+    )
+    assert found.returncode == 0, found.stderr
+    assert json.loads(found.stdout)["rows"] == 3 * len(NAMES)
