@@ -35,6 +35,7 @@ from ..filters.schema import DERIVED, PROVENANCE, Type
 from ..filters.sql.decide import DECISION, PURGE, Corpus, Question, decision_sql
 from ..filters.sql.mapping import ZONED, id_kind, literal, micros, quoted
 from ..filters.sql.provenance import SQL_TYPES, UNREADABLE, instant, text
+from .allowed import allowed_folders
 from .corpus_sql import CorpusFiles, corpus_files, nothing_to_read, paths
 from .describe_plan import settled_as_of
 from .pii_functions import Looking, PiiFunctions, given_operators
@@ -90,7 +91,8 @@ def connect(
     """Open DuckDB with a job's corpus, registers and policy as relations.
 
     Nothing is read before it is asked for, and only what the job names; `allow` names folders that
-    may be used besides. Raises as a run would for what stops it before it begins.
+    may be used besides, none with a file of the job in it. Raises as a run would for what stops it
+    before it begins.
     """
     return open_session(job, allow=allow).database
 
@@ -104,6 +106,7 @@ def open_session(job: Job | str | Path, *, allow: Sequence[str | Path] = ()) -> 
     registers, doubts = open_registers(spec, policy)
     database = new_database()
     files = corpus_files(spec, database)
+    opened = allowed_folders(spec, allow, paths(files))
     _match_ids(files, registers)
     given = add_registers(database, registers, "TABLE")
     _add_corpus(database, policy, registers, files, given)
@@ -115,8 +118,8 @@ def open_session(job: Job | str | Path, *, allow: Sequence[str | Path] = ()) -> 
         database.execute(f"CREATE VIEW {name} AS {_run_sql(name, listed)}")
     readable = [*paths(files), *(str(path) for listed in run.values() for path in listed)]
     database.execute(f"SET VARIABLE as_of = {literal(as_of)}")
-    _lock(database, readable, [Path(folder).resolve() for folder in allow])
-    return Session(database, policy, origin, files, tuple(doubts), bool(run), pii, bool(allow))
+    _lock(database, readable, opened)
+    return Session(database, policy, origin, files, tuple(doubts), bool(run), pii, bool(opened))
 
 
 def register(

@@ -32,7 +32,10 @@ def known_inputs(run: Vouched, pool: Executor, tally: Tally) -> dict[str, InputF
     Raises OutputError where they are not on this machine.
     """
     try:
-        found = {item.name: item for item in list_inputs(run.job.input.path, run.job.base)}
+        found = {
+            item.name: item
+            for item in list_inputs(run.job.input.path, run.job.base, run.job.stores)
+        }
     except CorpusgateError:
         tally.wrong("input", "input.path", "no input file is where the job says")
         return {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from importlib import resources
 from pathlib import Path
 
 import polars as pl
@@ -189,6 +190,38 @@ def test_allow_opens_a_folder_and_no_other(asked, tmp_path):
     assert done.returncode == 0, done.stderr
     assert (shared / "b.csv").exists()
     assert asked(f"COPY (SELECT 1) TO '{tmp_path}/c.csv'", "--allow", shared).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("folder", "what"),
+    [
+        (".", "an input file and registers.accounts"),
+        ("corpus", "an input file and the corpus"),
+        ("corpus/new", "the corpus"),
+        ("linked", "the corpus"),
+        ("registers", "registers.consent"),
+        ("out/eligible", "the output"),
+        ("rules", "the policy"),
+        ("apart", "the output"),
+    ],
+)
+def test_a_folder_of_the_job_s_own_is_not_opened(workshop: Workshop, capsys, folder, what):
+    """A query could overwrite what decides, or add to it."""
+    workshop.shard("a.parquet")
+    for name in ("corpus/new", "rules", "apart"):
+        (workshop.folder / name).mkdir()
+    policy = resources.files("corpusgate.filters") / "policies/openai-api-data.yaml"
+    (workshop.folder / "rules/p.yaml").write_text(policy.read_text("utf-8"), "utf-8")
+    (workshop.folder / "linked").symlink_to(workshop.folder / "corpus")
+    job = workshop.job({"policy": "rules/p.yaml", "output": {"audit": "apart"}})
+    target = workshop.folder / folder / "a.parquet"
+    query = f"COPY (SELECT 1) TO '{target}'"
+    allow = workshop.folder / folder
+    done = workshop.command(capsys, "sql", query, "--job", job, "--allow", allow)
+    assert done.returncode == 2
+    assert what in done.stderr
+    assert "name a folder apart" in done.stderr.lower()
+    assert not target.exists() or pq.ParquetFile(target).metadata.num_rows == len(KINDS)
 
 
 def test_what_no_shard_can_say_is_a_warning(asked, workshop):
