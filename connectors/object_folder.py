@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
 import pyarrow as pa
 
+from .at_once import at_once
 from .folder import Entry, Folder, Spool, elsewhere
 from .stores import Storage, StoreError, open_store, store_errors
 
@@ -96,7 +97,7 @@ class ObjectFolder(Folder):
 
     def open_input_file(self, path: str) -> pa.NativeFile:
         """Open an object; its last bytes come with the first request."""
-        return pa.PythonFile(cast("Any", _ObjectReader(self, path)), mode="r")
+        return ObjectFile(_ObjectReader(self, path))
 
     def open_input_stream(self, path: str) -> pa.NativeFile:
         """Open an object; one that is packed is unpacked, as its name says."""
@@ -239,6 +240,19 @@ def _entry(found: Any, path: str) -> Entry:  # noqa: ANN401 - obstore's dictiona
     return Entry(path, int(found["size"]), version, found["last_modified"].timestamp())
 
 
+class ObjectFile(pa.PythonFile):  # type: ignore[misc]
+    """An object that is open for reading."""
+
+    def __init__(self, reader: _ObjectReader) -> None:
+        """Read by `reader`; the base class has taken it before."""
+        super().__init__()
+        self._reader = reader
+
+    def hold(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """Fetch ranges, many at once, and keep them until the next call; no byte between them."""
+        self._reader.hold(ranges)
+
+
 class _ObjectReader(io.RawIOBase):
     """An object as a file. What it was when it was opened is all that is read of it."""
 
@@ -249,6 +263,7 @@ class _ObjectReader(io.RawIOBase):
         self._key = folder.key(path)
         self._at = 0
         self._tail = b""
+        self._held: list[tuple[int, bytes]] = []
         self._size, self._version = self._open()
 
     def _open(self) -> tuple[int, str | None]:
@@ -286,7 +301,17 @@ class _ObjectReader(io.RawIOBase):
         before = self._size - len(self._tail)
         if start >= before:
             return self._tail[start - before : end - before]
+        for first, data in self._held:
+            if first <= start and end <= first + len(data):
+                return data[start - first : end - first]
         return self._range(start, end) if end > start else b""
+
+    def hold(self, ranges: Iterable[tuple[int, int]]) -> None:
+        self._held = []
+        before = self._size - len(self._tail)
+        wanted = [each for each in _joined(ranges) if each[0] < before]
+        pieces = at_once(lambda each: self._range(*each), wanted, remote=len(wanted) > 1)
+        self._held = [(start, data) for (start, _), data in zip(wanted, pieces, strict=True)]
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - as io.RawIOBase has it
         data = self.read(len(buffer))
@@ -303,10 +328,30 @@ class _ObjectReader(io.RawIOBase):
         def some() -> bytes:
             return bytes(obstore.get(self._folder.store, self._key, options=options).bytes())
 
-        data = self._folder.tried(self._path, some)
+        place = self._folder.show(self._path)
+        try:
+            data = self._folder.tried(self._path, some)
+        except FileExistsError:
+            what = "the object has been replaced since it was opened"
+            raise StoreError(errno.ESTALE, what, place) from None
         if len(data) != end - start:
-            raise StoreError(errno.EIO, "the object store sent less than was asked for", self._path)
+            raise StoreError(errno.EIO, "the object store sent less than was asked for", place)
         return data
+
+
+def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Join ranges that touch, up to what is asked for at a time.
+
+    >>> _joined([(4, 6), (0, 2), (2, 4), (8, 9)])
+    [(0, 6), (8, 9)]
+    """
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(ranges):
+        if joined and joined[-1][1] == start and end - joined[-1][0] <= AHEAD:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return joined
 
 
 class _Upload:

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from ..filters.errors import SchemaError, UnitError
 from .folder import Opens
+from .object_folder import ObjectFile
 from .parquet_footer import UNREADABLE, parse_footer, read_footer, reason, unreadable
 from .parquet_writer import Edit, Leaf, SurvivorsFile, travelling
 from .stores import StoreError
@@ -124,9 +125,15 @@ class ParquetShard:
         if parts and not self._apart(columns):
             parts = [list(row_groups)]
         try:
+            if isinstance(self._file, ObjectFile):
+                self._file.hold(
+                    self._extent(group, leaf) for group in row_groups for leaf in leaves
+                )
             tables = [reader.read_row_groups(part, leaves, use_threads=False) for part in parts]
         except UNREADABLE as error:
             raise self._unreadable(error, row_groups, leaves) from None
+        finally:
+            self._hold((), ())
         if not tables:
             schema = pa.schema([self.schema.field(name) for name in columns])
             return pa.Table.from_batches([], schema)
@@ -250,6 +257,10 @@ class ParquetShard:
         reader = self._reader(len(leaves)).reader
         for stretch, batch_rows in stretches:
             expected = sum(self.row_group_rows[group] for group in stretch)
+            try:
+                self._hold(stretch, leaves, _BUFFERS_BYTES)
+            except OSError as error:
+                raise self._unreadable(error, stretch, leaves) from None
             batches = reader.iter_batches(batch_rows, stretch, leaves, use_threads=False)
             done = 0
             while True:
@@ -270,6 +281,7 @@ class ParquetShard:
                 done += len(batch)
             if done != expected:
                 raise self._short(stretch, done, expected)
+        self._hold((), ())
 
     def _reader(self, leaves: int) -> pq.ParquetFile:
         """Give a reader over the open file; each of so many leaves gets a buffer."""
@@ -296,6 +308,21 @@ class ParquetShard:
     def _size(self, group: int, leaves: list[int]) -> int:
         chunks = self._metadata.row_group(group)
         return sum(int(chunks.column(leaf).total_uncompressed_size) for leaf in leaves)
+
+    def _hold(self, groups: Sequence[int], leaves: Sequence[int], limit: int | None = None) -> None:
+        """Fetch column chunks at once where each would be a request, unless they are too large."""
+        if isinstance(self._file, ObjectFile):
+            ranges = [self._extent(group, leaf) for group in groups for leaf in leaves]
+            fits = limit is None or sum(end - start for start, end in ranges) <= limit
+            self._file.hold(ranges if fits else ())
+
+    def _extent(self, group: int, leaf: int) -> tuple[int, int]:
+        """Give the first byte of a column chunk, and the first one after it."""
+        chunk = self._metadata.row_group(group).column(leaf)
+        start = chunk.data_page_offset
+        if chunk.dictionary_page_offset:
+            start = min(start, chunk.dictionary_page_offset)
+        return start, start + chunk.total_compressed_size
 
     def _stored(self, names: list[str], row_groups: range) -> list[Leaf]:
         """Say how columns are stored; the first row group that has rows speaks for all."""

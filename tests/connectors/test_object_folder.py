@@ -1,11 +1,13 @@
 """A folder in an object store does what a local one does, on a real server of the S3 protocol."""
 
 import errno
+import io
 import pickle
 import xml.etree.ElementTree as ET
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -149,7 +151,7 @@ def test_an_object_that_is_replaced_while_it_is_read_is_an_error(s3):
     with folder.open_input_file("a") as file:
         assert file.read_at(3, 0) == b"111"
         put(folder, "a", b"2" * 200_000)
-        with pytest.raises(FileExistsError, match="another one by now"):
+        with pytest.raises(StoreError, match="replaced since it was opened"):
             file.read_at(3, 0)
 
 
@@ -377,6 +379,45 @@ def test_a_shard_that_cannot_be_fetched_says_so(s3, impatient):
                 UnitError, match="cannot be read as Parquet: the object store answered 503"
             ):
                 shard.read(["n"], range(1))
+
+
+def test_only_the_chunks_asked_for_are_fetched_and_neighbours_together(s3):
+    """Three columns of five, in three of four row groups; the file is larger than its tail."""
+    noise = np.random.default_rng(1)
+    table = pa.table({name: noise.integers(0, 1 << 60, 80_000) for name in "abcde"})
+    with StagedFile(s3.folder("chunks"), "a.parquet") as file:
+        pq.write_table(table, file, row_group_size=20_000, use_dictionary=False)
+        file.publish()
+    asked = []
+
+    def look(handler):
+        asked.append(handler.headers.get("Range", "").removeprefix("bytes="))
+
+    def extent(group, leaf):
+        chunk = metadata.row_group(group).column(leaf)
+        return chunk.data_page_offset, chunk.data_page_offset + chunk.total_compressed_size
+
+    with proxy(s3, lambda *_: "", look=look) as front:
+        folder = s3.folder("chunks", address_of(front))
+        metadata = pq.read_metadata(folder.open_input_file("a.parquet"))
+        asked.clear()
+        with ParquetShard(folder, "a.parquet", "a.parquet") as shard:
+            assert asked == [f"-{object_folder.TAIL}"]
+            asked.clear()
+            assert shard.read(["a", "b", "d"], range(3)).equals(
+                table.select(["a", "b", "d"]).slice(0, 60_000)
+            )
+            fetched = sorted(tuple(map(int, each.split("-"))) for each in asked)
+            wanted = [(extent(g, 0)[0], extent(g, 1)[1] - 1) for g in range(3)]
+            wanted += [(extent(g, 3)[0], extent(g, 3)[1] - 1) for g in range(3)]
+            assert fetched == sorted(wanted)
+            asked.clear()
+            keep = np.arange(80_000) < 20_000
+            sink = io.BytesIO()
+            shard.copy_rows(["c", "e"], range(4), keep, sink, without_statistics=[])
+            fetched = sorted(tuple(map(int, each.split("-"))) for each in asked)
+            assert fetched == [(extent(0, leaf)[0], extent(0, leaf)[1] - 1) for leaf in (2, 4)]
+    assert pq.read_table(sink).num_rows == 20_000
 
 
 # Credentials

@@ -44,7 +44,8 @@ class Server:
         self._log = log.open("wb")
         command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
         self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
-        for _ in range(200):
+        for _ in range(1200):
+            assert self._process.poll() is None, log.read_text()
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
                 break
             time.sleep(0.05)
