@@ -16,7 +16,6 @@ the stretches that the walk comes through, each different one once. Two things r
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,15 +25,14 @@ from typing import Final, NamedTuple
 
 import regex
 
+from .colons import Colons
 from .tokens import ALWAYS, BESIDE_COLON, SPACES, Token, Tokens
+from .windows import AROUND, BEFORE, PlainWindow, Window
 
-_BEFORE: Final = 6
 _LONGEST_STRETCH: Final = 100_000
 _STRETCHES_BACK: Final = 24
 _STRETCHES_ON: Final = 6
-_AROUND: Final = 200
 _WORTH: Final = 1000
-_STRETCHES: Final = re.compile(r"(\s+)").split
 _CLASS: Final = "".join(sorted(SPACES))
 # What reaches to the left and to the right of a character, by whether it is white space.
 _RUNS: Final = tuple(
@@ -51,81 +49,6 @@ class _Walk(NamedTuple):
     words: list[str]
     full: bool
     ahead: bool
-
-
-class _Window:
-    """The stretches around a finding, in turn white space and none; IndexError where they end."""
-
-    def __init__(self, text: Text, low: int, high: int, start: int, *, certain: bool) -> None:
-        parts = _STRETCHES(text.text[low:high])
-        begin, end = int(not parts[0]), len(parts) - (not parts[-1])
-        self._parts = parts[begin:end]
-        self._text, self._certain, self._start = text, certain, start
-        self._base = low
-        # The outermost stretches may go on beyond the window.
-        self._first = int(low > 0)
-        self._last = len(self._parts) - 1 - (high < len(text.text))
-        self._opens, self._closes = low == 0, high == len(text.text)
-
-    def walk(self) -> list[str] | None:
-        """Collect keywords; None where the tokens might be others."""
-        here, base = 0, self._base
-        while base + len(self._parts[here]) <= self._start:
-            base += len(self._parts[here])
-            here += 1
-        tokens, dropped = self._split(here), self._drops(here)
-        ends = (base + dropped + t.end > self._start for t in tokens)
-        at = next((i for i, end in enumerate(ends) if end), None)
-        if at is None:
-            # The one space that spaCy makes no token of: the next token counts.
-            if here == self._last and self._closes:
-                raise ValueError("a finding has no token")
-            here, at = here + 1, 0
-            tokens = self._split(here)
-        back = self._collect(here, -1, tokens[at::-1], _BEFORE)
-        ahead = self._collect(here, 1, tokens[at:], 1)
-        return None if back is None or ahead is None else back + ahead
-
-    def _collect(self, here: int, step: int, tokens: list[Token], left: int) -> list[str] | None:
-        words: list[str] = []
-        while True:
-            for token in tokens:
-                counts = self._text.counts(token, certain=self._certain)
-                if counts is not None:
-                    words.append(token.lower)
-                    left -= counts
-                    if not left:
-                        break
-            following = here + step
-            if self._ends(following):
-                return words
-            tokens = self._split(following)
-            if not tokens:
-                following += step
-                if self._ends(following):
-                    return words
-                if self._text.tokens.joins(
-                    self._parts[min(here, following)], self._parts[max(here, following)]
-                ):
-                    return None
-                tokens = self._split(following)
-            if not left:
-                return words
-            here, tokens = following, tokens[::step]
-
-    def _ends(self, at: int) -> bool:
-        """Say whether the text ends before this stretch."""
-        return (at < self._first and self._opens) or (at > self._last and self._closes)
-
-    def _drops(self, at: int) -> bool:
-        """Say whether a stretch begins with the space that spaCy makes no token of."""
-        return self._parts[at][0] == " " and not (at == 0 and self._opens)
-
-    def _split(self, at: int) -> list[Token]:
-        if not self._first <= at <= self._last:
-            raise IndexError
-        part = self._parts[at][self._drops(at) :]
-        return self._text.tokens.tokens(part) if part else []
 
 
 @dataclass
@@ -151,8 +74,8 @@ class Text:
 
         Raises ValueError where no token is left at or after the finding's start, as Presidio does.
         """
-        if start < self._last:
-            # There is a token; that the words are not is often told without looking for it.
+        if self.has_token(start):
+            # That the words are not there is often told without looking for tokens.
             if self.many and self._absent(tuple(words)):
                 return False
             whole = self._wide.get(start)
@@ -160,15 +83,20 @@ class Text:
                 whole = self._wide[start] = self._surely(start)
             if whole and not any(word in whole for word in words):
                 return False
-        likely = self._likely.get(start)
-        if likely is None:
-            likely = self._likely[start] = self._joined(start, certain=False)
-        if not any(word in likely for word in words):
-            return False
+        if self._colons.stretches:
+            likely = self._likely.get(start)
+            if likely is None:
+                likely = self._likely[start] = self._joined(start, certain=False)
+            if not any(word in likely for word in words):
+                return False
         certain = self._certain.get(start)
         if certain is None:
             certain = self._certain[start] = self._joined(start, certain=True)
         return any(word in certain for word in words)
+
+    def has_token(self, start: int) -> bool:
+        """Say whether some token surely ends after this place."""
+        return start < self._last
 
     def _absent(self, words: tuple[str, ...]) -> bool:
         """Say whether none of these words is anywhere in the text."""
@@ -191,13 +119,13 @@ class Text:
         It has words enough on both sides that are known to be one keyword each.
         """
         sure = self.tokens.sure
-        for size in (_AROUND, 4 * _AROUND):
+        for size in (AROUND, 4 * AROUND):
             low, high = max(0, start - size), start + size // 2
             part = self.text[low:high]
             # Cut off at both ends, and where the finding starts, words may be parts of others. How
             # a capital sigma is lowered depends on what follows.
             back, ahead = part[: start - low].split()[1:-1], part[start - low :].split()[1:-1]
-            enough = low == 0 or sum(map(sure.__contains__, back)) >= _BEFORE
+            enough = low == 0 or sum(map(sure.__contains__, back)) >= BEFORE
             enough = enough and (high >= len(self.text) or any(map(sure.__contains__, ahead)))
             if enough:
                 return part.lower() if "\u03a3" not in part else ""
@@ -207,7 +135,9 @@ class Text:
         """Give the keywords that count; if not `certain`, with all that might."""
         walk = None
         if self.tokens.by_stretch:
-            walk = self._nearby(start, certain=certain)
+            walk = PlainWindow(self, start, certain=certain).walk()
+            if walk is None:
+                walk = self._nearby(start, certain=certain)
             if walk is None:
                 walk = self._regional(start, certain=certain)
         if walk is None:
@@ -216,10 +146,10 @@ class Text:
 
     def _nearby(self, start: int, *, certain: bool) -> list[str] | None:
         """Walk through the stretches around; None where they could be split otherwise."""
-        size = _AROUND
+        size = AROUND
         while size < _LONGEST_STRETCH:
             low, high = max(0, start - size), min(len(self.text), start + size // 2)
-            window = _Window(self, low, high, start, certain=certain)
+            window = Window(self, low, high, start, certain=certain)
             try:
                 return window.walk()
             except IndexError:
@@ -283,7 +213,7 @@ class Text:
         if first == len(tokens):
             raise ValueError("a finding has no token")
         words: list[str] = []
-        left = [_BEFORE, 1]
+        left = [BEFORE, 1]
         for way, walk in enumerate((reversed(tokens[: first + 1]), tokens[first:])):
             for token in walk:
                 counts = self.counts(token, certain=certain)
@@ -307,13 +237,10 @@ class Text:
         """Say whether a word stands beside a colon in a token that is a keyword."""
         known = self._beside.get(lower)
         if known is None:
-            # What matches is no less than what could; case is settled on the token.
-            ends = (f"{lower}:", f":{lower}")
-            likely = any(end in self._lower for end in ends)
             known = self._beside[lower] = any(
                 lower in t.lower.split(":") and self.tokens.counts(t.lower)
-                for stretch, its_lower in (self._with_colon if likely else ())
-                if ends[0] in its_lower or ends[1] in its_lower
+                for end in (f"{lower}:", f":{lower}")
+                for stretch in self._colons.holding(end)
                 for t in self._split_again(stretch)
                 if ":" in t.lower
             )
@@ -329,5 +256,6 @@ class Text:
         return self.text.lower()
 
     @cached_property
-    def _with_colon(self) -> list[tuple[str, str]]:
-        return [(s, s.lower()) for s in set(self.text.split()) if ":" in s]
+    def _colons(self) -> Colons:
+        lines = (line for line in self.text.split("\n") if ":" in line)
+        return Colons({s for line in lines for s in line.split() if ":" in s})

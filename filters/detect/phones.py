@@ -45,6 +45,8 @@ _CUTS: Final = regex.compile(
 )
 _LAST_DIGIT: Final = re.compile(r".*\d#?", re.DOTALL)
 _IS_MARK: Final = np.isin(np.arange(256), np.frombuffer(b"/(.- \x01", dtype=np.uint8))
+_PLUS: Final = "+\uff0b"
+_LONGEST_CODE: Final = 3
 _SIGNS: Final = "+#~\uff0b\uff03\uff5e\u223c\u2053"
 
 
@@ -149,6 +151,9 @@ class PhoneNumbers:
     def _looked(self, core: str, *, before: bool, after: bool) -> _Run:
         text = "a" * before + core + "a" * after
         probe = self._probe(text)
+        if probe.abroad and probe.regions:
+            found = self._matched(text, next(iter(probe.regions)), MOST_TRIES, before)
+            return _Run(found[0], dict.fromkeys(probe.regions, found), probe.tries)
         regions = {r: self._matched(text, r, MOST_TRIES, before) for r in probe.regions}
         spans = {span for found, _ in regions.values() for span in found}
         return _Run(tuple(sorted(spans)), regions, probe.tries)
@@ -227,19 +232,36 @@ class PhoneNumbers:
 
 
 class _Probe(phonenumbers.PhoneNumberMatcher):
-    """Goes the matcher's way through a text and takes nothing for a number; notes its regions."""
+    """Goes the matcher's way through a text and takes nothing for a number; notes its regions.
+
+    `abroad` says whether all that may be a number begins with a country code, so that each region
+    finds the same.
+    """
 
     def __init__(self, text: str, regions: Callable[[str], tuple[str, ...]]) -> None:
         super().__init__(text, None, max_tries=MOST_TRIES)
         self._ask = regions
         self.regions: dict[str, None] = {}
+        self.abroad = True
 
     @property
     def tries(self) -> int:
         return int(MOST_TRIES - self._max_tries)
 
     def _parse_and_verify(self, candidate: str, _offset: int) -> None:
-        self.regions.update(dict.fromkeys(self._ask(candidate)))
+        asked = self._ask(candidate)
+        self.regions.update(dict.fromkeys(asked))
+        self.abroad = self.abroad and (not asked or _with_country_code(candidate))
+
+
+def _with_country_code(candidate: str) -> bool:
+    """Say whether a number begins with a plus sign and a country's code, so no region is asked."""
+    first, second = candidate[:1], candidate[1:2]
+    if not first or first not in _PLUS or not second.isdecimal() or int(second) == 0:
+        return False
+    digits = phonenumberutil.normalize_digits_only(candidate[: 1 + _LONGEST_CODE])
+    codes = (digits[:size] for size in range(1, len(digits) + 1))
+    return any(int(code) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE for code in codes)
 
 
 def _pieces(data: memoryview, low: int, high: int) -> Iterator[tuple[int, int]]:

@@ -177,6 +177,8 @@ class Judge:
         words = self._words[result.recognizer]
         if not words or result.enhanced:
             return result
+        if result.score == _MOST and around.has_token(result.start):
+            return result
         if not around.near(result.start, words):
             return result
         score = min(max(result.score + _CONTEXT_RISE, _CONTEXT_LEAST), _MOST)

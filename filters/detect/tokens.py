@@ -77,6 +77,7 @@ class Tokens:
         # Nothing else is asked of a word, and working out the rest is most of the work.
         self.nlp.vocab.lex_attr_getters = {}
         self._stretches: dict[str, list[Token]] = {}
+        self._ends: dict[str, tuple[str, str]] = {}
         self.sure: set[str] = set()
 
     @cached_property
@@ -124,11 +125,24 @@ class Tokens:
         """
         if one[-1] + other[0] not in self.edges:
             return False
-        return (self._plain(one)[-1], self._plain(other)[0]) in self._pairs
+        return (self._outer(one)[1], self._outer(other)[0]) in self._pairs
+
+    def _outer(self, stretch: str) -> tuple[str, str]:
+        """Give the first and the last token of a stretch without special cases."""
+        known = self._ends.get(stretch)
+        if known is None:
+            with self._lock:
+                tokens = self._plain(stretch)
+            known = self._ends[stretch] = (tokens[0], tokens[-1])
+        return known
 
     def _plain(self, stretch: str) -> list[str]:
         """Split a stretch without special cases."""
         return [t.text for t in self._unspecial(stretch)]
+
+    def known(self, stretch: str) -> list[Token] | None:
+        """Give how a stretch without white space is split, if that is remembered."""
+        return None if stretch.isspace() else self._stretches.get(stretch)
 
     def tokens(self, stretch: str) -> list[Token]:
         """Split one stretch."""
