@@ -97,6 +97,7 @@ def leased(folder: ObjectFolder, run: str, fix: str, *, fresh: bool = False) -> 
     owner = _myself(run)
     lease = Lease(folder, owner, _acquired(folder, owner, fix, fresh=fresh))
     try:
+        folder.delete([name for name in folder.names() if name.startswith(CLOCK)])
         yield lease
     finally:
         lease.release()
@@ -179,17 +180,20 @@ def _write(folder: ObjectFolder, owner: Owner, version: str | None) -> str:
 
 def _now(folder: ObjectFolder) -> float:
     """Ask the store for the time, in seconds since 1970: by writing, and looking at when."""
-    name = f"{CLOCK}-{uuid.uuid4().hex}"
-    try:
-        with suppress(FileExistsError):  # written, though the answer got lost
-            folder.create(name, b"")
-        entry = folder.entry(name)
-        folder.delete([name])
-    except StoreError as error:
-        if error.errno != errno.EACCES:
-            raise
-        entry = None  # who may only read asks its own clock
-    return entry.modified if entry is not None else time.time()
+    for _ in range(3):  # who gets the lock sweeps what others have left
+        name = f"{CLOCK}-{uuid.uuid4().hex}"
+        try:
+            with suppress(FileExistsError):  # written, though the answer got lost
+                folder.create(name, b"")
+            entry = folder.entry(name)
+            folder.delete([name])
+        except StoreError as error:
+            if error.errno != errno.EACCES:
+                raise
+            return time.time()  # who may only read asks its own clock
+        if entry is not None:
+            return entry.modified
+    raise OutputError(str(folder), "the store's clock cannot be asked", "run the job again")
 
 
 def _myself(run: str) -> Owner:

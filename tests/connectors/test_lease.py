@@ -194,6 +194,18 @@ def test_a_damaged_lock_says_how_to_get_rid_of_it(folder, content):
     assert folder.show(lease.LOCK) in caught.value.fix
 
 
+def test_what_asking_for_the_time_has_left_is_swept(folder):
+    folder.create(f"{lease.CLOCK}-1", b"")
+    with job(folder):
+        assert folder.names() == {lease.LOCK}
+
+
+def test_who_may_only_read_can_see_whether_a_run_is_alive(s3, folder):
+    somebody(folder)
+    with proxy(s3, lambda method, _: "403" if method == "PUT" else "") as front:
+        assert is_locked(s3.folder(folder.prefix, address_of(front)))
+
+
 def test_a_lock_holds_no_secret(folder):
     with job(folder):
         assert SECRET.encode() not in folder.read(lease.LOCK)
