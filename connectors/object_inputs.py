@@ -1,18 +1,21 @@
-"""The objects that a pattern names: one listing, and no look at any object by itself."""
+"""The files elsewhere that a pattern names: one listing, and no look at any file by itself."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeAlias
 
 from ..filters.errors import SchemaError
 from .folder import Entry
 from .globs import HIDDEN, fits, has_magic, passed_over
+from .hdfs_folder import HdfsFolder
 from .object_folder import ObjectFolder
 
-Found = tuple[ObjectFolder, Entry]
+Far: TypeAlias = ObjectFolder | HdfsFolder
+Found: TypeAlias = tuple[Far, Entry]
 
 
-def matching(bucket: ObjectFolder, key: str, suffixes: tuple[str, ...]) -> Iterator[Found]:
+def matching(bucket: Far, key: str, suffixes: tuple[str, ...]) -> Iterator[Found]:
     """Yield the objects that `key` names, each with the folder that its name is relative to.
 
     `key` is an object, a prefix (every object below it with one of `suffixes`) or a glob; what is
@@ -44,7 +47,7 @@ def matching(bucket: ObjectFolder, key: str, suffixes: tuple[str, ...]) -> Itera
         raise SchemaError("input", f"{what} `{bucket.show(key)}`", fix)
 
 
-def _globbed(bucket: ObjectFolder, key: str) -> Iterator[Found]:
+def _globbed(bucket: Far, key: str) -> Iterator[Found]:
     parts = key.split("/")
     fixed = next(index for index, part in enumerate(parts) if has_magic(part))
     folder, glob = bucket.at("/".join(parts[:fixed])), parts[fixed:]

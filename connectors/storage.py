@@ -16,8 +16,9 @@ from urllib.parse import unquote
 from ..filters.errors import SchemaError
 from .folder import HERE, Folder, LocalFolder
 from .globs import HIDDEN, fits, has_magic, passed_over
+from .hdfs_folder import HdfsFolder
 from .object_folder import ObjectFolder
-from .object_inputs import matching
+from .object_inputs import Far, matching
 from .stores import SCHEMES, USUAL, Storage
 
 if TYPE_CHECKING:
@@ -185,17 +186,21 @@ def _in_store(uri: str, _: Path, storage: Storage) -> tuple[Folder, str]:
             "take them out: credentials come from where the provider's tools look for them, "
             "endpoint and region stand under `storage` in the job file",
         )
-    if not bucket or any(part in ("", ".", "..") for part in key.split("/") if key):
+    if not (bucket or scheme == "hdfs") or any(
+        part in ("", ".", "..") for part in key.split("/") if key
+    ):
         raise SchemaError(
             f"{scheme}://", "a URI names no bucket, or an empty folder", f"write {scheme}://b/c/d"
         )
+    if scheme == "hdfs":
+        return HdfsFolder(bucket), key
     return ObjectFolder(scheme, bucket, "", storage), key
 
 
 _FOLDERS: dict[str, Callable[[str, Path, Storage], tuple[Folder, str]]] = {
     "": _local,
     "file": _local,
-    **dict.fromkeys(SCHEMES, _in_store),
+    **dict.fromkeys((*SCHEMES, "hdfs"), _in_store),
 }
 
 
@@ -204,7 +209,7 @@ def _matches(pattern: str, base: Path, storage: Storage) -> list[InputFile]:
     if not pattern.strip():
         raise SchemaError("input", "a pattern is empty", "name a file, a folder or a glob")
     folder, place = resolve(pattern, base, storage)
-    if isinstance(folder, ObjectFolder):
+    if isinstance(folder, (ObjectFolder, HdfsFolder)):
         return list(_objects(folder, place))
     return _local_matches(pattern, Path(place))
 
@@ -233,7 +238,7 @@ def _local_matches(pattern: str, path: Path) -> list[InputFile]:
     return files
 
 
-def _objects(bucket: ObjectFolder, key: str) -> Iterator[InputFile]:
+def _objects(bucket: Far, key: str) -> Iterator[InputFile]:
     try:
         for above, entry in matching(bucket, key, INPUT_SUFFIXES):
             path = above.key(entry.path)

@@ -21,7 +21,7 @@ URIS = [uri for row in table(PAGE) if "URI" in row for uri in codes(row["URI"])]
 
 def test_the_schemes_are_those_there_are():
     listed = {uri.partition("://")[0] for uri in URIS if "://" in uri}
-    assert listed == {"file", *SCHEMES}
+    assert listed == {"file", "hdfs", *SCHEMES}
 
 
 @pytest.mark.parametrize("uri", URIS)

@@ -369,3 +369,10 @@ def test_init_and_pii_read_objects(away, s3, capsys, monkeypatch):
     )
     assert found.returncode == 0, found.stderr
     assert json.loads(found.stdout)["rows"] == 3 * len(NAMES)
+
+
+def test_hdfs_is_no_place_for_an_output(away, capsys):
+    for output in ({"path": "hdfs:///out"}, {"path": "out", "audit": "hdfs:///audit"}):
+        done = away.workshop.command(capsys, "run", away.job({"output": output}))
+        assert done.returncode == 2
+        assert "HDFS is read, not written" in done.stderr
