@@ -1,6 +1,6 @@
 """`corpusgate run JOB --fresh`, timed from inside, with its peak memory.
 
-python benchmarks/gate.py JOB [--workers N]
+python benchmarks/gate.py JOB [--workers N] [--engine ray] [--resume]
 """
 
 from __future__ import annotations
@@ -21,13 +21,19 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("job")
     parser.add_argument("--workers", type=int)
+    parser.add_argument("--engine")
+    parser.add_argument("--resume", action="store_true", help="go on instead of starting anew")
     options = parser.parse_args()
     begun = time.perf_counter()
-    summary = run(options.job, fresh=True, workers=options.workers)
+    summary = run(
+        options.job, fresh=not options.resume, workers=options.workers, engine=options.engine
+    )
     seconds = time.perf_counter() - begun
     whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)  # of workers, the largest
     peak = max(resource.getrusage(who).ru_maxrss for who in whose) / 1024
-    print(json.dumps({"seconds": seconds, "rows": summary.eligible, "peak_megabytes": peak}))
+    cpu = sum(resource.getrusage(who).ru_utime + resource.getrusage(who).ru_stime for who in whose)
+    facts = {"seconds": seconds, "rows": summary.eligible, "peak_megabytes": peak}
+    print(json.dumps({**facts, "cpu_seconds": cpu}))
 
 
 if __name__ == "__main__":

@@ -34,10 +34,10 @@ def build(folder: Path, megabytes: int) -> None:
             row_group_size=8192,
             use_dictionary=False,
         )
-    job.write_text(_JOB, encoding="utf-8")
+    job.write_text(JOB, encoding="utf-8")
 
 
-_JOB = """\
+JOB = """\
 policy: openai-api-data
 purpose: pretraining
 as_of: 2023-08-01T00:00:00Z

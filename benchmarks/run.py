@@ -8,6 +8,7 @@ registers  five million consent events: time to prepare, time to decide
 pii        detection, beside Presidio and other detectors, on the same texts
 quality    detection against texts in which people marked what is there, where --data gives some
 reduce     the whole job with reduction, against reading and writing alone
+scale      the whole job with reduction: workers, Ray, very many files, resuming
 real       the whole job over real text, where --data or CORPUSGATE_DATA gives some
 """
 
@@ -30,6 +31,8 @@ import pii
 import quality
 import real
 import reduction
+import scale as scale_
+import schedule
 
 HERE = Path(__file__).parent
 WORK = HERE.parent / "build" / "bench"
@@ -56,6 +59,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--records", type=int, default=generate.RECORDS)
     parser.add_argument("--megabytes", type=int, default=400, help="of prose, for `reduce`")
+    parser.add_argument("--scale", type=int, default=2000, help="megabytes of prose, for `scale`")
     parser.add_argument("--write", action="store_true", help="write benchmarks/RESULTS.md")
     options = parser.parse_args()
     unknown = set(options.cases) - CASES.keys()
@@ -211,6 +215,49 @@ def reduce(options: argparse.Namespace) -> Iterator[str]:
         yield (f"| {name} | {seconds:.2f} | {size / seconds:.0f} | {megabytes:.0f} | {ratio:.2f} |")
 
 
+def scale(options: argparse.Namespace) -> Iterator[str]:
+    """Compare one worker, two, Ray; few files, very many; a finished run and a new one."""
+    folder = WORK / f"scale-{options.scale}"
+    build_ = [sys.executable, str(HERE / "scale.py"), str(folder), str(options.scale)]
+    subprocess.run(build_, cwd=HERE, check=True)
+
+    def run(which: str, workers: int, *flags: str) -> Measured:
+        job = str(folder / which / "job.yaml")
+        command = [sys.executable, str(HERE / "gate.py"), job, "--workers", str(workers), *flags]
+        return measure(command, folder)
+
+    small, ray_small = run("one", 2), run("one", 2, "--engine", "ray")
+    start_up = ray_small.seconds - small.seconds
+    two = run("large", 2)
+    one, ray = run("large", 1), run("large", 2, "--engine", "ray")
+    tiny, again = run("tiny", 2), run("tiny", 2, "--resume")
+    if len({r.facts["rows"] for r in (one, two, ray)}) != 1:
+        raise SystemExit("they release different numbers of records")
+    files = f"{scale_.LARGE} files and in {scale_.TINY:,}"
+    yield f"{options.scale:,} MB of prose in {files}, reduction on."
+    yield "Each once. A CPU second counts all processes, on Ray those of the driver alone.\n"
+    yield "| run | seconds | MB/s | CPU seconds | peak MB of one process | compared |"
+    yield "| --- | ---: | ---: | ---: | ---: | --- |"
+    per_thousand = 1000 * again.seconds / scale_.TINY
+    ray_share = (ray.seconds - start_up) / two.seconds
+    beside = f"{ray_share:.2f} of two workers' time, beside {start_up:.1f} s of start-up"
+    for name, each, compared in (
+        ("one worker", one, ""),
+        ("two workers", two, f"{one.seconds / two.seconds:.2f} times as fast as one"),
+        ("Ray, two CPUs", ray, beside),
+        ("two workers, tiny files", tiny, f"{tiny.seconds / two.seconds:.2f} of the large files'"),
+        ("the same, finished before", again, f"{per_thousand:.2f} s a thousand units"),
+    ):
+        cpu = each.facts["cpu_seconds"]
+        yield (
+            f"| {name} | {each.seconds:.1f} | {options.scale / each.seconds:.1f} | {cpu:.1f}"
+            f" | {each.megabytes:.0f} | {compared} |"
+        )
+    runs = [(scale_.LARGE, two), (scale_.TINY, tiny)]
+    cost = schedule.fit([(n, options.scale, r.facts["cpu_seconds"]) for n, r in runs])
+    yield f"\nFitted: {1 / cost.megabyte:.1f} MB/s a core, {1000 * cost.file:.1f} ms a file."
+
+
 def detect(options: argparse.Namespace) -> Iterator[str]:
     """Compare detection with Presidio and others."""
     return pii.table(
@@ -255,6 +302,7 @@ CASES: dict[str, Callable[[argparse.Namespace], Iterator[str]]] = {
     "pii": detect,
     "quality": grade,
     "reduce": reduce,
+    "scale": scale,
     "real": real_text,
 }
 

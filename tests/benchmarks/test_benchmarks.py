@@ -42,3 +42,23 @@ def test_real_text_keeps_every_record_and_every_letter():
     assert {result["kind"] for result in results} == {"chat", "documents"}
     assert {result["checked"] for result in results} == {"same text, all records decided"}
     assert all(0 < result["eligible"] < result["records"] for result in results)
+
+
+def test_the_cost_of_a_run_is_fitted_and_a_schedule_keeps_its_bounds(monkeypatch):
+    monkeypatch.syspath_prepend(str(HERE))
+    import numpy as np
+    import schedule
+
+    cost = schedule.fit([(20, 1000, 102.0), (20_000, 1000, 300.0)])
+    assert cost.megabyte * 1000 + cost.file * 20 == pytest.approx(102, rel=0.01)
+    assert cost.megabyte * 1000 + cost.file * 20_000 == pytest.approx(300, rel=0.01)
+    seconds = []
+    for cores in (1, 16, 64):
+        rng = np.random.default_rng(3)
+        files = schedule.sizes(100_000, 256, 1.0, rng)
+        assert files.sum() == pytest.approx(100_000)
+        done = schedule.simulate(files, cost, cores, schedule.Cluster(), rng)
+        assert done.seconds >= max(done.bounds.values())
+        assert 0 < done.busy <= 1.01
+        seconds.append(done.seconds)
+    assert seconds == sorted(seconds, reverse=True)

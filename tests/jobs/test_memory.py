@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from corpusgate.connectors import memory
-from runs.workshop import Workshop
 from runs.world import NAMES, table
+
+if TYPE_CHECKING:
+    from runs.workshop import Workshop
 
 MEASURED = """
 import json, resource, sys
