@@ -82,7 +82,7 @@ def _s3(bucket: str, storage: Storage) -> ObjectStore:
     from obstore.store import S3Store
 
     endpoint = storage.endpoint or _set("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
-    given: dict[str, Any] = {"checksum_algorithm": "SHA256"}
+    given: dict[str, Any] = {}  # what is written is digested for the signature, and checked there
     if endpoint:
         given["endpoint"] = endpoint
     if storage.region:

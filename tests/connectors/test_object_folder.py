@@ -444,6 +444,18 @@ def test_a_profile_is_read_from_where_the_user_keeps_it(s3, tmp_path, monkeypatc
         _ = open_folder(f"s3://{BUCKET}/a", Path(), Storage(profile="nobody")).store
 
 
+def test_what_is_uploaded_is_digested_so_that_the_store_can_check_it(s3):
+    digests = []
+
+    def look(handler):
+        if handler.command == "PUT":
+            digests.append(handler.headers["x-amz-content-sha256"])
+
+    with proxy(s3, lambda *_: "", look=look) as front:
+        written = put(s3.folder("digested", address_of(front)), "a", b"text")
+    assert digests == [written.sha256]
+
+
 def test_anonymous_sends_no_credentials(s3):
     signed = []
     with proxy(
