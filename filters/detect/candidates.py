@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -111,6 +112,7 @@ class Unit:
         found = shape(pattern.regex, int(flags), getattr(pattern, "anchor", None))
         self.expression: Expression | None = None
         self.shape: Shape | None = None
+        self._pattern, self._flags = pattern.regex, flags
         if found is not None and found.expression:
             self.expression = Expression(found.expression, found.caseless)
             self.shape = found
@@ -118,27 +120,34 @@ class Unit:
             starts = _FARTHEST if found.back is None else found.back - found.fore + 1
             little = found.work * starts <= _LITTLE_WORK
             self._limit = {} if little else {"timeout": TIMEOUT_SECONDS}
-            held = "".join(f"\\x{c:02x}" for c in sorted(found.holds)).encode()
-            self._find = self._finder(pattern.regex, int(flags), found)
-            # How far behind its start a match can be seen, with what follows it, where that is
-            # known and nothing is searched for further on.
-            self._reach = None if self._find == self.regex.search else found.reach
-            self._left = regex.compile(rb"(?r)[" + held + rb"]+").match
-            self._right = regex.compile(rb"[" + held + rb"]*+").match
+            known = found.back is not None and not flags & regex.VERBOSE
+            self._skipped = starts - 1 if known and starts <= _FARTHEST + 1 else None
+            # How far a match can be seen from its start, where nothing is searched for further on.
+            self._reach = None if self._skipped is None else found.reach
+            self._held = "".join(f"\\x{c:02x}" for c in sorted(found.holds)).encode()
 
-    def _finder(self, pattern: str, flags: int, known: Shape) -> Callable[..., Any]:
+    @cached_property
+    def _find(self) -> Callable[..., Any]:
         """Give what finds the first match from a place on, without trying all starts after `high`.
 
         Where a match may start is known to within so many characters: they are skipped one by one
         in the expression itself, which drops what was skipped.
         """
-        if known.back is None or known.back - known.fore > _FARTHEST or flags & regex.VERBOSE:
+        if self._skipped is None:
             return self.regex.search  # type: ignore[no-any-return]
-        skipped = known.back - known.fore
-        if not skipped:
+        if not self._skipped:
             return self.regex.match  # type: ignore[no-any-return]
-        near = regex.compile(rf"(?s:.{{0,{skipped}}}?)\K(?:{pattern})", flags)
-        return near.match  # type: ignore[no-any-return]
+        near = rf"(?s:.{{0,{self._skipped}}}?)\K(?:{self._pattern})"
+        return regex.compile(near, self._flags).match  # type: ignore[no-any-return]
+
+    @cached_property
+    def _left(self) -> Callable[..., Any]:
+        """Match backwards the characters that a match may hold."""
+        return regex.compile(rb"(?r)[" + self._held + rb"]+").match  # type: ignore[no-any-return]
+
+    @cached_property
+    def _right(self) -> Callable[..., Any]:
+        return regex.compile(rb"[" + self._held + rb"]*+").match  # type: ignore[no-any-return]
 
     def judge(self, batch: Batch) -> None:
         """Add what this pattern finds."""

@@ -23,7 +23,7 @@ _PIECE: Final = 1 << 22
 # UTF-8: the first byte of characters outside ASCII, of three bytes, of four; bytes that follow.
 _ASCII, _LEAD, _THREE, _FOUR = 0x80, 0xC0, 0xE0, 0xF0
 _MASK, _FOLLOWS = 0xC0, 0x80
-_SURROGATES: Final = range(0xD800, 0xE000)
+_SURROGATES: Final = slice(0xD800, 0xE000)
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -94,11 +94,12 @@ def _fold_piece(utf8: Bytes) -> Bytes:
 @cache
 def _table() -> Bytes:
     """Give the fold of every code point, by what the module `regex` says it is."""
-    every = "".join(chr(c) for c in range(0x110000) if c not in _SURROGATES)
+    codes = np.delete(np.arange(0x110000, dtype="<u4"), _SURROGATES)
+    every = codes.tobytes().decode("utf-32-le")
     table = np.full(0x110000, OTHER, dtype=np.uint8)
     for kind, code in ((r"\w", WORD), (r"\d", DIGIT), (r"\s", SPACE)):
         for run in regex.finditer(rf"{kind}+", every):
-            table[np.frombuffer(run[0].encode("utf-32-le"), dtype="<u4")] = code
+            table[codes[run.start() : run.end()]] = code
     for letter, code in LETTERS.items():
         table[ord(letter)] = code
     table[:_ASCII] = np.arange(_ASCII)
