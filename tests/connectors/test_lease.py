@@ -180,7 +180,7 @@ def test_an_answer_that_gets_lost_does_not_lock_its_owner_out(s3, folder, kind, 
     with proxy(s3, fault) as front:
         away = s3.folder(folder.prefix, address_of(front))
         with locked(away, FIX, run="job") as still_ours:
-            time.sleep(1)
+            time.sleep(0.5)
             still_ours()
         assert kind in {seen for _, _, seen in front.seen}
     assert folder.names() == set()

@@ -240,7 +240,10 @@ def test_changed_new_and_removed_objects(away, s3):
     assert away.tree() == at_home(away.workshop)
 
 
-@pytest.mark.parametrize("path", ["eligible/a.parquet", "audit/purge/a.parquet"])
+@pytest.mark.parametrize(
+    "path",
+    ["eligible/a.parquet", pytest.param("audit/purge/a.parquet", marks=pytest.mark.slow)],
+)
 def test_an_object_that_is_gone_is_made_again_and_a_stray_one_goes(away, s3, path):
     away.run()
     folder = s3.folder(f"{away.prefix}/out")
@@ -358,6 +361,7 @@ def test_an_endpoint_with_credentials_is_a_fault_of_the_job_file(away, capsys):
     assert SECRET not in done.stderr
 
 
+@pytest.mark.slow
 def test_init_and_pii_read_objects(away, s3, capsys, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3.address)
     drafted = away.workshop.command(capsys, "init", away.uri("corpus"))
