@@ -55,7 +55,7 @@ def main() -> None:
     try:
         began = time.process_time()
         detector = DETECTORS[name]()
-        detector.scan(pa.array(["jane@example.com", "caf\u00e9"], pa.large_string()))
+        detector.scan(pa.array(warm_up(), pa.large_string()))
     except ImportError as error:
         print(json.dumps({"seconds": 0.0, "missing": error.name}))
         return
@@ -72,6 +72,13 @@ def main() -> None:
         "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
     print(json.dumps(facts))
+
+
+def warm_up() -> list[str]:
+    """Draw a value of each kind, so that nobody loads tables while the clock runs."""
+    rng = random.Random(5)
+    drawn = [f"Hello, {draw(rng)} and thank you." for draw in planted.KINDS.values()]
+    return [*drawn, "caf\u00e9", "Dial 030 1234567 or 01 23 45 67 89."]
 
 
 def recognised(detector: Detector) -> list[str]:
