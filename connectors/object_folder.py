@@ -7,7 +7,6 @@ appear whole or not at all; what a run that died had begun to upload, nobody see
 from __future__ import annotations
 
 import errno
-import io
 import os
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -20,15 +19,13 @@ from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
 import pyarrow as pa
 
-from .at_once import at_once
 from .folder import Entry, Folder, Spool, elsewhere
+from .object_file import AHEAD, ObjectFile, ObjectReader
 from .stores import Storage, StoreError, open_store, store_errors
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-AHEAD: Final = 8 << 20
-TAIL: Final = 64 << 10
 PART: Final = 16 << 20
 ATTEMPTS: Final = 3
 """Times that a whole transfer is tried; each of its requests is tried more often than that."""
@@ -97,7 +94,7 @@ class ObjectFolder(Folder):
 
     def open_input_file(self, path: str) -> pa.NativeFile:
         """Open an object; its last bytes come with the first request."""
-        return ObjectFile(_ObjectReader(self, path))
+        return ObjectFile(ObjectReader(self, path))
 
     def open_input_stream(self, path: str) -> pa.NativeFile:
         """Open an object; one that is packed is unpacked, as its name says."""
@@ -238,120 +235,6 @@ class ObjectFolder(Folder):
 def _entry(found: Any, path: str) -> Entry:  # noqa: ANN401 - obstore's dictionary
     version = str(found["e_tag"] or found["version"] or found["last_modified"].isoformat())
     return Entry(path, int(found["size"]), version, found["last_modified"].timestamp())
-
-
-class ObjectFile(pa.PythonFile):  # type: ignore[misc]
-    """An object that is open for reading."""
-
-    def __init__(self, reader: _ObjectReader) -> None:
-        """Read by `reader`; the base class has taken it before."""
-        super().__init__()
-        self._reader = reader
-
-    def hold(self, ranges: Iterable[tuple[int, int]]) -> None:
-        """Fetch ranges, many at once, and keep them until the next call; no byte between them."""
-        self._reader.hold(ranges)
-
-
-class _ObjectReader(io.RawIOBase):
-    """An object as a file. What it was when it was opened is all that is read of it."""
-
-    def __init__(self, folder: ObjectFolder, path: str) -> None:
-        super().__init__()
-        self._folder = folder
-        self._path = path
-        self._key = folder.key(path)
-        self._at = 0
-        self._tail = b""
-        self._held: list[tuple[int, bytes]] = []
-        self._size, self._version = self._open()
-
-    def _open(self) -> tuple[int, str | None]:
-        import obstore
-        from obstore.exceptions import BaseError
-
-        try:
-            last = obstore.get(self._folder.store, self._key, options={"range": {"suffix": TAIL}})
-            self._tail = bytes(last.bytes())
-            return int(last.meta["size"]), last.meta["e_tag"]
-        except BaseError:  # no such ranges here, or nothing in it
-            found = self._folder.tried(
-                self._path, lambda: obstore.head(self._folder.store, self._key)
-            )
-            return int(found["size"]), found["e_tag"]
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
-        self._at = max(0, start + offset)
-        return self._at
-
-    def read(self, size: int = -1) -> bytes:
-        start = min(self._at, self._size)
-        end = self._size if size < 0 else min(start + size, self._size)
-        self._at = end
-        before = self._size - len(self._tail)
-        if start >= before:
-            return self._tail[start - before : end - before]
-        for first, data in self._held:
-            if first <= start and end <= first + len(data):
-                return data[start - first : end - first]
-        return self._range(start, end) if end > start else b""
-
-    def hold(self, ranges: Iterable[tuple[int, int]]) -> None:
-        self._held = []
-        before = self._size - len(self._tail)
-        wanted = [each for each in _joined(ranges) if each[0] < before]
-        pieces = at_once(lambda each: self._range(*each), wanted, remote=len(wanted) > 1)
-        self._held = [(start, data) for (start, _), data in zip(wanted, pieces, strict=True)]
-
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - as io.RawIOBase has it
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def _range(self, start: int, end: int) -> bytes:
-        import obstore
-
-        options: Any = {"range": (start, end)}
-        if self._version:
-            options["if_match"] = self._version
-
-        def some() -> bytes:
-            return bytes(obstore.get(self._folder.store, self._key, options=options).bytes())
-
-        place = self._folder.show(self._path)
-        try:
-            data = self._folder.tried(self._path, some)
-        except FileExistsError:
-            what = "the object has been replaced since it was opened"
-            raise StoreError(errno.ESTALE, what, place) from None
-        if len(data) != end - start:
-            raise StoreError(errno.EIO, "the object store sent less than was asked for", place)
-        return data
-
-
-def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Join ranges that touch, up to what is asked for at a time.
-
-    >>> _joined([(4, 6), (0, 2), (2, 4), (8, 9)])
-    [(0, 6), (8, 9)]
-    """
-    joined: list[tuple[int, int]] = []
-    for start, end in sorted(ranges):
-        if joined and joined[-1][1] == start and end - joined[-1][0] <= AHEAD:
-            joined[-1] = (joined[-1][0], end)
-        else:
-            joined.append((start, end))
-    return joined
 
 
 class _Upload:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from ..filters.errors import SchemaError, UnitError
 from .folder import Opens
-from .object_folder import ObjectFile
+from .object_file import ObjectFile
 from .parquet_footer import UNREADABLE, parse_footer, read_footer, reason, unreadable
 from .parquet_writer import Edit, Leaf, SurvivorsFile, travelling
 from .stores import StoreError

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from corpusgate.connectors import object_folder, stores
+from corpusgate.connectors import object_file, object_folder, stores
 from corpusgate.connectors.folder import LocalFolder
 from corpusgate.connectors.parquet import ParquetShard
 from corpusgate.connectors.staged import StagedFile
@@ -402,7 +402,7 @@ def test_only_the_chunks_asked_for_are_fetched_and_neighbours_together(s3):
         metadata = pq.read_metadata(folder.open_input_file("a.parquet"))
         asked.clear()
         with ParquetShard(folder, "a.parquet", "a.parquet") as shard:
-            assert asked == [f"-{object_folder.TAIL}"]
+            assert asked == [f"-{object_file.TAIL}"]
             asked.clear()
             assert shard.read(["a", "b", "d"], range(3)).equals(
                 table.select(["a", "b", "d"]).slice(0, 60_000)
