@@ -27,15 +27,18 @@ _SURFACES = ["api", "playground", "consumer", "public_web", "enterprise"]
 _SHARES = [0.55, 0.1, 0.15, 0.06, 0.14]
 
 
-def build(folder: Path, records: int) -> Path:
-    """Write corpus, registers and job file below `folder`, unless they stand there already."""
+def build(folder: Path, records: int, *, text: bool = True) -> Path:
+    """Write corpus, registers and job file below `folder`, unless they stand there already.
+
+    Without `text`, texts are of one letter.
+    """
     done = folder / "job.yaml"
     if done.exists():
         return done
     rng = np.random.default_rng(7)
     known = min(records, RECORDS)
     organisations, users = max(100, known // 100), max(200, known // 20)
-    soup = _soup(rng)
+    soup = _soup(rng) if text else b""
     shards = SHARDS * max(1, records // RECORDS)
     each = records // shards
     (folder / "corpus").mkdir(parents=True, exist_ok=True)
@@ -93,9 +96,11 @@ def _shard(
         }
     ).with_columns(pl.when(account).then(pl.col(column)).alias(column) for column in draw)
     frame = frame.with_columns(part=pl.lit("input"))
-    starts = rng.integers(0, len(soup) - 2048, rows)
-    lengths = rng.integers(600, 1400, rows)
-    texts = [soup[a : a + n] for a, n in zip(starts.tolist(), lengths.tolist(), strict=True)]
+    texts = [b"-"] * rows
+    if soup:
+        starts = rng.integers(0, len(soup) - 2048, rows)
+        lengths = rng.integers(600, 1400, rows)
+        texts = [soup[a : a + n] for a, n in zip(starts.tolist(), lengths.tolist(), strict=True)]
     table = frame.select(
         "id", "source", "created_at", "org", "user", "endpoint", "model", "part"
     ).to_arrow()

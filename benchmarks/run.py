@@ -9,6 +9,8 @@ pii        detection, beside Presidio and other detectors, on the same texts
 quality    detection against texts in which people marked what is there, where --data gives some
 reduce     the whole job with reduction, against reading and writing alone
 scale      the whole job with reduction: workers, Ray, very many files, resuming
+sql        deciding in a session, against DuckDB by hand; pii_reduce, against no DuckDB
+verify     checking a finished run, against the run itself
 real       the whole job over real text, where --data or CORPUSGATE_DATA gives some
 """
 
@@ -25,6 +27,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import generate
 import pii
@@ -38,6 +41,7 @@ HERE = Path(__file__).parent
 WORK = HERE.parent / "build" / "bench"
 THREADS = 2
 PII_MEGABYTES = 8
+PROSE = 16
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Measured:
 
     seconds: float
     megabytes: float
-    facts: dict[str, float]
+    facts: dict[str, Any]
 
 
 def main() -> None:
@@ -58,6 +62,7 @@ def main() -> None:
     parser.add_argument("--data", default=os.environ.get("CORPUSGATE_DATA"))
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--records", type=int, default=generate.RECORDS)
+    parser.add_argument("--narrow", type=int, default=20_000_000, help="records, for `sql`")
     parser.add_argument("--megabytes", type=int, default=400, help="of prose, for `reduce`")
     parser.add_argument("--scale", type=int, default=2000, help="megabytes of prose, for `scale`")
     parser.add_argument("--write", action="store_true", help="write benchmarks/RESULTS.md")
@@ -102,13 +107,12 @@ def machine() -> str:
     )
 
 
-def build(records: int) -> Path:
+def build(records: int, *, text: bool = True) -> Path:
     """Generate a corpus in a process of its own: a child's peak memory begins at its parent's."""
-    folder = WORK / f"release-{records}"
-    code = (
-        "import sys, pathlib, generate; generate.build(pathlib.Path(sys.argv[1]), int(sys.argv[2]))"
-    )
-    subprocess.run([sys.executable, "-c", code, str(folder), str(records)], cwd=HERE, check=True)
+    folder = WORK / f"{'release' if text else 'narrow'}-{records}"
+    code = f"import pathlib, generate; generate.build(pathlib.Path({str(folder)!r}), {records}"
+    code += f", text={text})"
+    subprocess.run([sys.executable, "-c", code], cwd=HERE, check=True)
     return folder
 
 
@@ -295,6 +299,67 @@ def real_text(options: argparse.Namespace) -> Iterator[str]:
         yield f"| {' | '.join(str(value) for value in result.values())} |"
 
 
+def sql(options: argparse.Namespace) -> Iterator[str]:
+    """Compare a session with DuckDB by hand, and its functions with the same without DuckDB."""
+    folder = build(options.narrow, text=False)
+    program = [sys.executable, str(HERE / "session.py"), str(folder), str(options.repeat)]
+    facts = measure(program, HERE).facts
+    yield f"`SELECT reason, count(*)` over {options.narrow:,} records, narrow columns alone,"
+    yield f"median of {options.repeat}, in turns.\n"
+    yield "| who | seconds | processor seconds | session / it, seconds |"
+    yield "| --- | ---: | ---: | ---: |"
+    for who, shown in (("session", "corpusgate sql"), ("by_hand", "DuckDB by hand")):
+        ratio = median_ratio(facts["session_s"], facts[f"{who}_s"])
+        seconds, cpu = (statistics.median(facts[f"{who}_{of}"]) for of in ("s", "cpu"))
+        yield f"| {shown} | {seconds:.2f} | {cpu:.2f} | {ratio:.2f} |"
+    program = [sys.executable, str(HERE / "functions.py"), str(PROSE), str(options.repeat)]
+    facts = measure(program, HERE).facts
+    yield f"\n{facts['megabytes']:.0f} MB of prose, one thread, processor time.\n"
+    yield "| who | MB/s | pii_reduce's speed / its speed |"
+    yield "| --- | ---: | ---: |"
+    for who, shown in (
+        ("pii_reduce", "`pii_reduce(text)` in DuckDB"),
+        ("reduced", "reducing the column"),
+        ("scanned", "scanning it alone"),
+    ):
+        speed = facts["megabytes"] / statistics.median(facts[who])
+        ratio = median_ratio(facts[who], facts["pii_reduce"])
+        yield f"| {shown} | {speed:.1f} | {ratio:.2f} |"
+
+
+def median_ratio(ours: list[float], theirs: list[float]) -> float:
+    """Divide pair by pair, give the median."""
+    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+
+
+def verify(options: argparse.Namespace) -> Iterator[str]:
+    """Compare a verification with the run that it checks: deciding alone, and reducing."""
+    prose = WORK / f"prose-{options.megabytes}"
+    command = [sys.executable, str(HERE / "reduction.py"), str(prose), str(options.megabytes)]
+    subprocess.run(command, cwd=HERE, check=True)
+    yield f"{THREADS} threads, a sample of 1% scanned; median of {options.repeat}, in turns.\n"
+    yield "| what | run, seconds | verify, seconds | verify / run | run, MB | verify, peak MB |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: |"
+    whats = {
+        f"{options.records:,} records of 1 KB, no reduction": build(options.records),
+        f"{options.megabytes} MB of prose, reduced": prose,
+    }
+    for what, folder in whats.items():
+        second = [sys.executable, str(HERE / "second.py"), str(folder / "out")]
+        runs, checks = [], []
+        for _ in range(options.repeat):
+            runs.append(measure(gate(folder), folder))
+            checks.append(measure([*second, "--workers", str(THREADS)], folder))
+        if {run.facts["rows"] for run in runs} != {check.facts["rows"] for check in checks}:
+            raise SystemExit("they count different numbers of records")
+        ran, checked = ([each.seconds for each in measured] for measured in (runs, checks))
+        yield (
+            f"| {what} | {statistics.median(ran):.2f} | {statistics.median(checked):.2f}"
+            f" | {median_ratio(checked, ran):.2f} | {max(r.megabytes for r in runs):.0f}"
+            f" | {max(c.megabytes for c in checks):.0f} |"
+        )
+
+
 CASES: dict[str, Callable[[argparse.Namespace], Iterator[str]]] = {
     "release": release,
     "memory": memory,
@@ -303,6 +368,8 @@ CASES: dict[str, Callable[[argparse.Namespace], Iterator[str]]] = {
     "quality": grade,
     "reduce": reduce,
     "scale": scale,
+    "sql": sql,
+    "verify": verify,
     "real": real_text,
 }
 

@@ -34,6 +34,24 @@ def test_what_is_written_by_hand_releases_what_the_gate_releases(corpus, tmp_pat
         assert by_hand["rows"] == gate["rows"], which
 
 
+def test_a_session_and_a_query_by_hand_count_the_same(corpus):
+    [facts] = run("session.py", str(corpus), "1")
+    assert facts["session_s"]
+    assert facts["by_hand_s"]
+
+
+@pytest.mark.slow
+def test_functions_reduce_what_a_reducer_does():
+    [facts] = run("functions.py", "1", "1")
+    assert facts["megabytes"] > 0
+
+
+def test_a_verification_is_timed(corpus):
+    [gate] = run("gate.py", str(corpus / "job.yaml"))
+    [second] = run("second.py", str(corpus / "out"))
+    assert second["rows"] == gate["rows"]
+
+
 def test_real_text_keeps_every_record_and_every_letter():
     data = os.environ.get("CORPUSGATE_DATA")
     if not data:
