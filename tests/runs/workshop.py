@@ -72,7 +72,6 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
-
 class Done(NamedTuple):
     """What a command came to."""
 
