@@ -121,13 +121,16 @@ class Reducing:
             changed.add(name)
         if len(found.findings):
             rows = pl.DataFrame(found.findings)
+            own = {
+                "record_id": pl.lit(facts["record_id"]).gather(pl.col("row")),
+                "shard": pl.lit(self._shard),
+                "row": pl.col("row") + begin,
+            }
             self._findings.append(
                 rows.select(
-                    pl.lit(facts["record_id"]).gather(pl.col("row")).alias("record_id"),
-                    pl.lit(self._shard).alias("shard"),
-                    pl.col("row") + begin,
-                    pl.exclude("row"),
-                ).select(pl.col(name).cast(dtype) for name, dtype in FINDINGS.items())
+                    own.get(name, pl.col(name)).cast(dtype).alias(name)
+                    for name, dtype in FINDINGS.items()
+                )
             )
         return table, found.excluded
 

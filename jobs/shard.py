@@ -224,14 +224,19 @@ def check_goes_on(context: Context) -> None:
 
 
 def _purged(facts: pl.DataFrame, verdict: pl.DataFrame) -> pl.DataFrame:
-    due = verdict.select(pl.col("purge_reason").alias("reason"), deadline="purge_deadline")
-    return facts.select("record_id").hstack(due).filter(pl.col("reason").is_not_null())
+    reasons, deadlines = verdict["purge_reason"], verdict["purge_deadline"]
+    due = pl.DataFrame([facts["record_id"], reasons.alias("reason"), deadlines.alias("deadline")])
+    if reasons.null_count() == len(reasons):
+        return due.clear()
+    return due.filter(pl.col("reason").is_not_null())
 
 
 def _found(findings: pl.DataFrame, survivors: pl.DataFrame) -> tuple[tuple[str, str, int], ...]:
+    if not findings.height:
+        return ()
     surface = pl.lit(survivors["surface"]).gather(pl.col("row")).alias("surface")
-    counted = findings.select(surface, "entity").group_by("surface", "entity").len()
-    return tuple(counted.sort("surface", "entity").rows())
+    counted = findings.lazy().select(surface, "entity").group_by("surface", "entity").len()
+    return tuple(counted.sort("surface", "entity").collect().rows())
 
 
 def _decisions(unit: Unit, facts: pl.DataFrame, verdict: pl.DataFrame) -> pl.DataFrame:
@@ -256,13 +261,8 @@ def _decisions(unit: Unit, facts: pl.DataFrame, verdict: pl.DataFrame) -> pl.Dat
 
 
 def _counts(facts: pl.DataFrame, verdict: pl.DataFrame) -> tuple[tuple[str, bool, str, int], ...]:
+    names = ["surface", "eligible", "reason"]
     surface = pl.when(pl.col("surface").is_in(list(SURFACES))).then(pl.col("surface"))
-    counted = (
-        verdict.select("eligible", "reason")
-        .with_columns(facts.select(surface.fill_null("unknown").alias("surface")))
-        .group_by("surface", "eligible", "reason")
-        .len()
-        .sort("surface", "eligible", "reason")
-        .select("surface", "eligible", "reason", "len")
-    )
-    return tuple(counted.rows())
+    records = pl.LazyFrame([facts["surface"], verdict["eligible"], verdict["reason"]])
+    counted = records.with_columns(surface.fill_null("unknown")).group_by(names).len().sort(names)
+    return tuple(counted.collect().rows())
