@@ -119,6 +119,7 @@ def build(records: int, *, text: bool = True) -> Path:
 def measure(command: list[str], cwd: Path) -> Measured:
     """Run a program that prints one JSON object with `seconds`."""
     environment = os.environ | {"POLARS_MAX_THREADS": str(THREADS)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # installed programs have their bytecode
     with subprocess.Popen(
         command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
