@@ -125,7 +125,11 @@ def _compare(
         asked = ("record_id", *DECISION, "surface", "part", *FACTS, *PURGE)
         place = {"shard": '"corpusgate:shard"', "row": '"corpusgate:row"'}
         query = decision_sql(
-            court.policy, court.registers, corpus, Question(asked, place), kinds=court.kinds
+            court.policy,
+            court.registers,
+            corpus,
+            Question(asked, place, at_once=True),
+            kinds=court.kinds,
         )
         database.execute(f"CREATE OR REPLACE TEMP TABLE decided AS {query}")
     _list_units(run, units, database)

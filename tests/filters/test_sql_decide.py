@@ -69,10 +69,20 @@ def outcomes() -> dict[Case, Outcome]:
         bound = bind(policy_of(one), purpose=one.purpose, as_of=one.as_of, for_org=one.for_org)
         records, registers = together(cases)
         # A unit for each: an id may stand in two cases.
-        rows = decide_in_sql(
-            database(), bound, registers, records, kinds=bool(number % 2), unit="place"
-        ).to_dicts()
-        for case, row in zip(cases, rows, strict=True):
+        ways = [
+            decide_in_sql(
+                database(),
+                bound,
+                registers,
+                records,
+                kinds=bool(number % 2),
+                unit="place",
+                at_once=at_once,
+            ).to_dicts()
+            for at_once in (False, True)
+        ]
+        assert ways[0] == ways[1]
+        for case, row in zip(cases, ways[0], strict=True):
             purge = (row["purge_reason"], row["purge_deadline"]) if row["purge_reason"] else None
             found[case] = Outcome(row["eligible"], row["reason"], row["reasons"], purge)
     return found

@@ -29,6 +29,7 @@ def decide_in_sql(
     asked: tuple[str, ...] = ASKED,
     columns: Mapping[str, str] | None = None,
     unit: str | None = "0",
+    at_once: bool = False,
 ) -> pl.DataFrame:
     """Decide a frame of provenance columns, row for row."""
     given = registers.given()
@@ -39,7 +40,7 @@ def decide_in_sql(
         policy,
         {name: f"t_{name}" for name in given},
         Corpus("t_records", columns or {name: name for name in PROVENANCE}, unit),
-        Question(asked, {"place": "place"}),
+        Question(asked, {"place": "place"}, at_once=at_once),
         kinds={name: register.kinds() for name, register in given.items()} if kinds else None,
     )
     table = database.sql(f"SELECT * FROM ({query}) ORDER BY place").to_arrow_table()
