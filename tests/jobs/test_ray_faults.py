@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -89,21 +90,35 @@ def test_a_worker_killed_while_it_writes(undisturbed, nodes):
     checked(undisturbed, output)
 
 
+def done_units(output: Path) -> int:
+    return len([*(output / "audit/units").glob("[0-9a-f]*.json")])
+
+
+def reached(run: subprocess.Popen[str], output: Path, counts: range) -> bool:
+    return done_units(output) in counts or run.poll() is not None
+
+
 def test_a_driver_killed_at_thirty_moments(undisturbed, nodes):
     job, output = job_to(undisturbed, "moments")
-    begun = time.monotonic()
-    code, said = finish(start(undisturbed, job, nodes, wait=False))
-    whole = time.monotonic() - begun
-    assert code == 0, said
-    # What a run does changes as units are done: start over now and then.
+    units = SHARDS + len(BIG)
     moments = random.Random(20230801)  # noqa: S311 - the same moments each time
     counts: Counter[int] = Counter()
     for number in range(30):
-        run = start(undisturbed, job, nodes, *(["--fresh"] if number % 6 == 0 else []), wait=False)
-        time.sleep(moments.uniform(0, whole))
+        # What a run does changes as units are done: start over now and then.
+        fresh = number % 5 == 0 or done_units(output) == units
+        run = start(undisturbed, job, nodes, *(["--fresh"] if fresh else []), wait=False)
+        if number % 3 == 0:
+            time.sleep(moments.uniform(0, 6))
+        else:
+            # Machines differ in speed: count the units instead of the seconds.
+            over = partial(reached, run, output)
+            if fresh:
+                until(partial(over, range(1)))
+            until(partial(over, range(moments.randint(done_units(output), units), units + 1)))
+            time.sleep(moments.uniform(0, 0.3))
         run.send_signal(signal.SIGKILL)
         run.communicate()
-        counts[len([n for n in tree(output / "audit/units") if not n.endswith(".partial")])] += 1
+        counts[done_units(output)] += 1
     assert len(counts) > 3, counts
     code, said = finish(start(undisturbed, job, nodes, wait=False))
     assert code == 0, said
