@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -111,7 +112,7 @@ def test_a_worker_that_outlives_its_run_publishes_nothing(workshop, monkeypatch)
     def outlived(units, keys, context):
         return iter(shard.process(units, keys, replace(context, began="before")))
 
-    monkeypatch.setattr(local, "_engine", lambda *_: outlived)
+    monkeypatch.setattr(local, "_engine", lambda *_: nullcontext(outlived))
     workshop.shard("a.parquet")
     with pytest.raises(OutputError, match="has ended"):
         workshop.run()
