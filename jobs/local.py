@@ -108,7 +108,7 @@ def run(
             input_bytes=sum(item.size for item in plan.inputs),
             host=platform.node(),
             engine=chosen,
-            workers=workers,
+            workers=start.workers if isinstance(start, LocalEngine) else workers,
         )
         return _run(plan, state, begun, start, watcher, fresh=fresh)
 
