@@ -248,7 +248,7 @@ class LocalFolder(Folder):
     def retain(self, path: str, keep: Collection[str]) -> None:
         """Walk the tree; links are taken for files."""
         good = {str(self.path / name) for name in keep}
-        with suppress(FileNotFoundError):
+        if (self.path / path).exists():
             _retain(str(self.path / path), good)
 
     def clear(self, name: str) -> None:
@@ -284,7 +284,7 @@ def _retain(folder: str, good: Collection[str]) -> bool:
         if not entry.is_dir(follow_symlinks=False):
             kept = entry.path in good
             if not kept:
-                Path(entry).unlink()
+                Path(entry).unlink(missing_ok=True)
         else:
             kept = _retain(entry.path, good)
             if not kept:

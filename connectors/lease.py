@@ -30,6 +30,7 @@ CLOCK: Final = ".clock"
 BEAT: Final = 15.0
 LEASE: Final = 60.0
 """Seconds between two signs of life; and without one until an owner counts as dead."""
+_SILENT: Final = "the object store has not answered for too long to keep the lock"
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,12 @@ class Lease:
 
     def check(self) -> None:
         """Raise OutputError if the lock was lost."""
-        if self._lost:
+        lost = self._lost
+        if not lost and time.monotonic() - self._alive_at > LEASE - BEAT:
+            lost = _SILENT
+        if lost:
             fix = "run the job again once the other run has ended"
-            raise OutputError(str(self._folder), self._lost, fix)
+            raise OutputError(str(self._folder), lost, fix)
 
     def release(self) -> None:
         """Give no more signs of life, and take the lock away if it is still ours."""
@@ -77,15 +81,16 @@ class Lease:
     def _live(self) -> None:
         while not self._stop.wait(BEAT) and not self._lost:
             owner = replace(self._owner, beat=self._owner.beat + 1)
+            began = time.monotonic()
             try:
                 self._version = _write(self._folder, owner, self._version)
                 self._owner = owner
-                self._alive_at = time.monotonic()
+                self._alive_at = began
             except FileExistsError:
                 self._lost = "another run has taken over this output"
             except OSError:
                 if time.monotonic() - self._alive_at > LEASE:
-                    self._lost = "the object store has not answered for too long to keep the lock"
+                    self._lost = _SILENT
 
 
 @contextmanager

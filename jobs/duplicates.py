@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from tempfile import TemporaryDirectory
@@ -23,18 +22,25 @@ if TYPE_CHECKING:
 def duplicate_ids(plan: Plan, audit: Folder) -> pl.Series:
     """Find the record ids that occur more than once in the whole run.
 
-    A pass over the id columns alone; DuckDB spills to disk what memory does not hold. What
-    cannot be read here will not be released either.
+    A pass over the id columns alone; DuckDB spills to disk what memory does not hold. Raises
+    UnitError where ids cannot be read: they may stand in other shards as well.
     """
     column = plan.settings.id_column
+    failed: list[UnitError] = []  # DuckDB, which asks for the batches, would wrap what is raised
 
     def batches() -> Iterator[pa.RecordBatch]:
         for unit in plan.units:
-            with contextlib.suppress(UnitError, SchemaError), opened(unit, audit) as shard:
-                for group in row_groups(unit, shard):
-                    table = shard.read([column], range(group, group + 1))
-                    ids = table.column(0).cast(pa.large_string())
-                    yield from pa.table({"id": ids}).to_batches()
+            try:
+                with opened(unit, audit) as shard:
+                    for group in row_groups(unit, shard):
+                        table = shard.read([column], range(group, group + 1))
+                        ids = table.column(0).cast(pa.large_string())
+                        yield from pa.table({"id": ids}).to_batches()
+            except (UnitError, SchemaError) as error:
+                what = f"{error.what}, and `unique: run` must know all ids"
+                fix = "mend or remove it, or say `unique: unit`"
+                failed.append(UnitError(unit.name, what, fix))
+                return
 
     reader = pa.RecordBatchReader.from_batches(pa.schema([("id", pa.large_string())]), batches())
     with ExitStack() as stack:
@@ -48,4 +54,6 @@ def duplicate_ids(plan: Plan, audit: Folder) -> pl.Series:
         connection.register("ids", reader)
         repeated = "SELECT id FROM ids WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1"
         found: pl.DataFrame = connection.sql(repeated).pl()
-        return found["id"]
+    if failed:
+        raise failed[0]
+    return found["id"]

@@ -13,7 +13,7 @@ from ..connectors.audit import (
     withdraw,
 )
 from ..connectors.folder import Folder
-from ..connectors.manifest import OURS, RunState, read_manifest
+from ..connectors.manifest import MANIFEST, OURS, RUN, RunState, read_manifest
 from ..filters.errors import OutputError
 from .plan import Plan
 from .summary import Summary, summarise
@@ -89,7 +89,9 @@ def drop_stale(output: Folder, audit: Folder, done: dict[str, UnitResult], keys:
 
 
 def clear(output: Folder, audit: Folder) -> None:
-    """Remove all that runs have written, the lock aside."""
-    for name in OURS - {".lock"}:
-        output.clear(name)
+    """Remove all that runs have written, the lock aside; last what says that a run was here."""
+    output.clear(MANIFEST)
     clear_audit(audit)
+    for name in sorted(OURS - {".lock", MANIFEST, RUN}):
+        output.clear(name)
+    output.clear(RUN)

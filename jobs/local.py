@@ -178,7 +178,8 @@ class _Running:
     still_ours: Callable[[], None]
 
     def note(self, **changes: Any) -> None:  # noqa: ANN401 - fields of RunState
-        """Say how far the run is."""
+        """Say how far the run is. Raises OutputError if the output is somebody else's by now."""
+        self.still_ours()
         self.state = replace(self.state, **changes)
         write_run_state(self.output, self.state)
 

@@ -169,7 +169,10 @@ class Plan:
 
     def keys(self) -> dict[Unit, str]:
         """Name each unit's result: equal keys mean equal bytes."""
-        return {unit: _digest([self.digest, unit.identity]) for unit in self.units}
+        digest = self.digest
+        if self.settings.unique == "run":  # what one unit releases depends on all others
+            digest = _digest([digest, [unit.identity for unit in self.units]])
+        return {unit: _digest([digest, unit.identity]) for unit in self.units}
 
 
 def versions() -> dict[str, str]:

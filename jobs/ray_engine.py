@@ -22,7 +22,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ..connectors.audit import UnitResult
-from ..connectors.folder import Folder
 from ..connectors.manifest import STOPPED, read_run_state, write_run_state
 from ..filters.errors import OutputError
 from .plan import Unit, versions
@@ -41,6 +40,7 @@ _TRIES: Final = 3  # of a unit that ends its worker, of a group whose node canno
 _LOOK: Final = 5.0  # seconds between two looks at the cluster
 _PATIENCE: Final = 30.0  # seconds without a result before the cluster is asked whether one can come
 _SETTLE: Final = 30.0  # seconds that tasks get to end when a run is interrupted
+_UPLOADS: Final = 600.0  # the same where they may be uploading
 
 
 @dataclass
@@ -80,7 +80,7 @@ class RayEngine:
             context = replace(context, began=state.started_at if state else None)
             shared = Shared(ray.put(context), versions())
             try:
-                yield from _Run(ray, cluster, self, shared, context.output).results(
+                yield from _Run(ray, cluster, self, shared, context).results(
                     [(unit, keys[unit]) for unit in group] for group in groups
                 )
             finally:
@@ -139,13 +139,14 @@ class _Run:
         cluster: _Cluster,
         engine: RayEngine,
         shared: Shared,
-        output: Folder,
+        context: Context,
     ) -> None:
         self._ray = ray
         self._cluster = cluster
         self._engine = engine
         self._shared = shared
-        self._output = output
+        self._output = context.output
+        self._began = context.began
         self._again: deque[_Task] = deque()
         self._pending: dict[Any, _Task] = {}
         self._memory = engine.spec.task_memory_bytes
@@ -255,9 +256,11 @@ class _Run:
         if not refs or not self._ray.is_initialized():
             return
         state = read_run_state(self._output)
-        if state is not None:
+        if state is not None and state.started_at == self._began:  # and no other run's by now
             write_run_state(self._output, replace(state, state=STOPPED))
-        self._ray.wait(refs, num_returns=len(refs), timeout=_SETTLE)
+        # What a worker has begun to upload must not end in the next run's output.
+        patience = _UPLOADS if self._output.remote else _SETTLE
+        self._ray.wait(refs, num_returns=len(refs), timeout=patience)
 
 
 @contextmanager

@@ -97,6 +97,7 @@ def process(units: Sequence[Unit], keys: Mapping[Unit, str], context: Context) -
             except (UnitError, SchemaError) as error:
                 results.append(failed(blank(unit), error))
                 continue
+            check_goes_on(context)
             commit(context.audit, keys[unit], result)
             results.append(result)
     return results
@@ -125,8 +126,8 @@ def opened(unit: Unit, audit: Folder | Path) -> Iterator[ParquetShard]:
             digest = jsonl_to_parquet(unit.folder, unit.path, unit.name, scratch)
         shard = stack.enter_context(ParquetShard(folder, unit.path, unit.name))
         if is_jsonl(unit.name):
-            shard.input_sha256 = digest or unit.digest or ""
-        elif unit.digest and unit.digest != shard.footer_sha256:
+            shard.input_sha256 = digest
+        if unit.digest and unit.digest != (digest or shard.footer_sha256):
             fix = "leave the input alone while a run is under way, and run the job again"
             raise UnitError(unit.name, "it has changed since the run began", fix)
         yield shard
