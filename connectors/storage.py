@@ -224,7 +224,7 @@ def _local_matches(pattern: str, path: Path) -> list[InputFile]:
             f"put {', '.join(INPUT_SUFFIXES)} files there, or name others with a glob",
         )
     else:
-        path, glob = _split(path)
+        path, glob = split_glob(path)
         names = _glob(path, glob)
         what, fix = (
             f"`{pattern}` matches no file",
@@ -248,7 +248,7 @@ def _objects(bucket: Far, key: str) -> Iterator[InputFile]:
         raise SchemaError("input", what, "check that the bucket is there and may be read") from None
 
 
-def _split(path: Path) -> tuple[Path, tuple[str, ...]]:
+def split_glob(path: Path) -> tuple[Path, tuple[str, ...]]:
     """Split a path that does not exist into the folder above its first glob part, and the rest."""
     anchor, *parts = path.parts
     folder = Path(anchor)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
-from ..connectors.storage import scheme_of
+from ..connectors.storage import scheme_of, split_glob
 from ..filters.errors import Fault, JobError
 from .plan import output_folders
 from .spec import Job
@@ -65,6 +65,10 @@ def _folders(job: Job) -> Iterator[tuple[Path, str]]:
         path = _local(job, pattern)
         if path is not None and path.is_dir():
             yield path, "the corpus"
+        elif path is not None and not path.exists():
+            above, glob = split_glob(path)
+            if len(glob) > 1 or "**" in glob:  # files may come to lie below
+                yield above, "the corpus"
 
 
 def _local(job: Job, uri: str) -> Path | None:

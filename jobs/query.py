@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Final, TypeVar
 
 import duckdb
@@ -87,13 +88,29 @@ def _in_words(session: Session, action: Callable[[], _Result]) -> _Result:
 def _check(session: Session, sql: str, kind: str) -> None:
     # PIVOT, and EXPLAIN ANALYZE, which runs what it explains, may stand around a COPY.
     around = kind == "MULTI" or (kind == "EXPLAIN" and re.search(r"analyze", sql, re.IGNORECASE))
-    writes = kind in _WRITE or (around and re.search(r"\bcopy\b", sql, re.IGNORECASE))
-    if writes and not session.allowed:
+    hidden = around and re.search(r"\bcopy\b", sql, re.IGNORECASE)
+    if (kind in _WRITE or hidden) and not session.allowed:
         raise SchemaError("query", "this session writes no files", "name a folder with --allow")
+    # DuckDB would let a query overwrite whatever it may read.
+    target = None if hidden or re.search(r"--|/\*", sql) else _TARGET.search(sql)
+    if hidden or (kind in _WRITE and not (target and _inside(session, target[1]))):
+        fix = "end with COPY … TO 'FILE', by itself and without comments, in a folder of --allow"
+        raise SchemaError("query", "it would write elsewhere, or nobody can tell where", fix)
     secret = kind == "CREATE" and re.search(r"\bsecret\b", sql, re.IGNORECASE)
     if secret or kind not in _ASK | _OWN | _WRITE:
         what = f"{kind.replace('_', ' ')} is not for this session"
         raise SchemaError("query", what, "ask with SELECT; tables and views live in memory")
+
+
+_TARGET: Final = re.compile(
+    r"\bto\s+'((?:[^']|'')*)'\s*(?:\([^()']*(?:'[^']*'[^()']*)*\))?\s*;?\s*\Z", re.IGNORECASE
+)
+"""Where a COPY writes: the literal that it ends with, options behind it."""
+
+
+def _inside(session: Session, target: str) -> bool:
+    path = Path(target.replace("''", "'")).resolve()
+    return any(path.is_relative_to(folder) for folder in session.allowed)
 
 
 def _said(session: Session, error: Exception) -> CorpusgateError:

@@ -65,7 +65,7 @@ class Session:
     """A prepared connection, and what it was prepared with.
 
     `doubts` says what is doubtful about the registers, `finished` whether a run's output is there,
-    `allowed` whether queries may use a folder besides.
+    `allowed` names the folders that queries may use besides.
     """
 
     database: duckdb.DuckDBPyConnection
@@ -75,7 +75,7 @@ class Session:
     doubts: tuple[str, ...]
     finished: bool
     pii: PiiFunctions
-    allowed: bool = False
+    allowed: tuple[Path, ...] = ()
 
     @property
     def warnings(self) -> Iterator[str]:
@@ -119,7 +119,7 @@ def open_session(job: Job | str | Path, *, allow: Sequence[str | Path] = ()) -> 
     readable = [*paths(files), *(str(path) for listed in run.values() for path in listed)]
     database.execute(f"SET VARIABLE as_of = {literal(as_of)}")
     _lock(database, readable, opened)
-    return Session(database, policy, origin, files, tuple(doubts), bool(run), pii, bool(opened))
+    return Session(database, policy, origin, files, tuple(doubts), bool(run), pii, tuple(opened))
 
 
 def register(

@@ -153,7 +153,12 @@ class PhoneNumbers:
         probe = self._probe(text)
         if probe.abroad and probe.regions:
             found = self._matched(text, next(iter(probe.regions)), MOST_TRIES, before)
-            return _Run(found[0], dict.fromkeys(probe.regions, found), probe.tries)
+            # Behind a number the matcher goes on where the probe, which takes none, never was.
+            outside = list(core)
+            for start, end in found[0]:
+                outside[start:end] = " " * (end - start)
+            if not found[0] or not any(map(str.isdecimal, outside)):
+                return _Run(found[0], dict.fromkeys(probe.regions, found), probe.tries)
         regions = {r: self._matched(text, r, MOST_TRIES, before) for r in probe.regions}
         spans = {span for found, _ in regions.values() for span in found}
         return _Run(tuple(sorted(spans)), regions, probe.tries)

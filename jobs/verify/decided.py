@@ -134,7 +134,7 @@ def _compare(
         database.execute(f"CREATE OR REPLACE TEMP TABLE decided AS {query}")
     _list_units(run, units, database)
     database.execute(f"CREATE OR REPLACE TEMP VIEW audited AS {_audited(run, units)}")
-    database.execute(f"CREATE OR REPLACE TEMP TABLE differing AS {_DIFFERENCES}")
+    database.execute(f"CREATE OR REPLACE TEMP TABLE differing AS {_differences(run.job)}")
     for shard, rows, *counts in database.sql(f"SELECT {_BY_SHARD}").fetchall():
         for kind, count in zip(_KINDS, counts, strict=True):
             tally.wrong("decisions", str(shard), kind, count)
@@ -211,10 +211,16 @@ def _known(name: str, vocabulary: Sequence[str]) -> str:
 
 
 _REDUCED: Final = (
-    "(d.eligible AND NOT a.eligible AND len(a.reasons) > 0"
-    f" AND list_has_all({_SCANNED}, a.reasons) AND a.reason = a.reasons[1])"
+    "coalesce(d.eligible AND NOT a.eligible AND len(a.reasons) > 0"
+    f" AND list_has_all({_SCANNED}, a.reasons) AND a.reason = a.reasons[1], false)"
 )
 """The run excluded it for what was found in its text, which is no question of SQL."""
+
+
+def _differences(job: Job) -> str:
+    """Compare record by record; where the job looks for nothing, nothing is excluded for it."""
+    return _DIFFERENCES.replace(_REDUCED, "false") if job.pii is None else _DIFFERENCES
+
 
 _DIFFERENCES: Final = f"""
     SELECT coalesce(a.of_shard, u.shard) AS shard,

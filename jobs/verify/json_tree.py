@@ -94,9 +94,9 @@ def parsed(text: str) -> Tree | None:
             parse_float=lambda number: ("#", number),
             parse_constant=lambda number: ("#", number),
         )
+        return Tree(_mended(root))
     except (ValueError, RecursionError):
         return None
-    return Tree(_mended(root))
 
 
 def _mended(node: Any) -> Any:  # noqa: ANN401

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ...connectors.audit import UnitResult
+from ...filters.reduce.operators import Operators
 from ...filters.reduce.scopes import Scope, scope_ids
 from ...filters.texts.paths import TextPath
 from .replay import Listed
@@ -100,6 +101,18 @@ class Lists:
         surfaces = self.decisions["surface"].take(pa.array(self.rows)).to_pylist()
         entities = self.findings["entity"].to_pylist()
         return Counter(zip((name or "unknown" for name in surfaces), entities, strict=True))
+
+    def foreign(self, operators: Operators, texts: Sequence[str]) -> int:
+        """Count findings whose operator or path is none that the job gives them."""
+        if self.findings is None:
+            return 0
+        columns = (self.findings[name].to_pylist() for name in ("entity", "operator", "path"))
+        known = Counter(zip(*columns, strict=True))
+        return sum(
+            count
+            for (entity, operator, path), count in known.items()
+            if operators.of(entity).type != operator or path not in texts
+        )
 
     def scopes(self, scope: Scope, kept: Bools) -> pa.Array | None:
         """Give the scopes of some records' pseudonyms; None for the scope `run`."""

@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 
 from ...connectors.audit import UnitResult
-from ...filters.errors import SchemaError
 from ...filters.reduce.pseudonyms import Key
 from ...filters.texts.paths import parse_path
 from .facts import Totals
@@ -38,9 +37,12 @@ def look(unit: UnitResult, path: str | None, what: Look) -> tuple[Tally, Totals]
         lists.conserve(what.run, tally)
         astray = lists.of_no_record()
         tally.wrong("findings", unit.shard, "a finding is of no record that was looked at", astray)
+        foreign = lists.foreign(what.watch.replay.operators, what.watch.texts)
+        kind = "a finding has another operator, or path, than the job gives it"
+        tally.wrong("findings", unit.shard, kind, foreign)
         if not astray:
             totals.findings += lists.found()
-    except (OSError, ValueError, TypeError, KeyError, pa.ArrowException):
+    except Exception:  # noqa: BLE001 - whatever it is, it is not what a run writes
         tally.wrong("conservation", unit.shard, "its lists cannot be read")
         return tally, totals
     if unit.released is None:
@@ -49,7 +51,7 @@ def look(unit: UnitResult, path: str | None, what: Look) -> tuple[Tally, Totals]
     try:
         with Rows(what.run.output / unit.released.path) as released:
             _Released(what, lists, released, tally).look(path, sound=not astray)
-    except (OSError, ValueError, pa.ArrowException, SchemaError):
+    except Exception:  # noqa: BLE001
         tally.wrong("rows", unit.shard, "the released file, or the input, cannot be read")
     return tally, totals
 

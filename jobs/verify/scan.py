@@ -52,12 +52,17 @@ class Expected(NamedTuple):
 
 @dataclass(frozen=True)
 class Scan:
-    """What looks at texts again. `reducer` is None where operators want a key that is not there."""
+    """What looks at texts again.
+
+    `reducer` is None where operators want a key that is not there, and so is `plain`, which has no
+    record rules: they count over whole records.
+    """
 
     scanner: Scanner
     operators: Operators
     rules: RecordRules
     reducer: Reducer | None
+    plain: Reducer | None
 
     def listed(self, records: Records, expected: Sequence[Expected], tally: Tally) -> None:
         """Scan records of the input; compare with what is listed of each, one by one."""
@@ -97,10 +102,10 @@ class Scan:
 
     def again(self, text: str, scope: str) -> str:
         """Reduce one text anew. Only where there is a reducer."""
-        if self.reducer is None:
+        if self.plain is None:
             raise ValueError("without its key nothing can be reduced")
         column = leaves(pa.array([text], pa.large_string()), _TEXT)
-        done = self.reducer.reduce([column], pa.array([scope]))
+        done = self.plain.reduce([column], pa.array([scope]))
         return str(column.replaced(*done.changed[0])[0].as_py())
 
 
@@ -140,9 +145,10 @@ def open_scan(job: Job, key: bytes | None, facts: object, tally: Tally) -> Scan 
     rules, faults = parse_record_rules(job.pii.exclude, scanner.entities, "pii.exclude")
     if faults:
         raise JobError("manifest.json", tuple(faults))
-    reducer = None
+    reducer = plain = None
     if key is not None or not operators.keyed:
         reducer = Reducer(scanner, operators, key=key, rules=rules)
+        plain = Reducer(scanner, operators, key=key, rules=RecordRules())
     said: Mapping[str, Any] = facts if isinstance(facts, dict) else {}
     wrong = "it is not what the job's settings come to"
     for name, value in (
@@ -154,4 +160,4 @@ def open_scan(job: Job, key: bytes | None, facts: object, tally: Tally) -> Scan 
         tally.settle("manifest", f"pii.{name}", wrong=wrong, holds=said.get(name) == value)
     if reducer is not None and said.get("fingerprint") != reducer.fingerprint:
         tally.unchecked("manifest", "pii.fingerprint: the scanner's libraries, or the key, differ")
-    return Scan(scanner, operators, rules, reducer)
+    return Scan(scanner, operators, rules, reducer, plain)

@@ -180,7 +180,8 @@ def test_phones(recognizer):
     prefilter = Prefilter([phones.expression])
     total = 0
     extra = ["082 123 4567", "+27 11 978 5313", "0800 123 456"]
-    for text in mixed([*DIGITS, *extra], 5, 300, 12):
+    beside = ["call +442079460958 020 7946 0959 now", "+12025550123 98 7654 3210"]
+    for text in [*mixed([*DIGITS, *extra], 5, 300, 12), *beside]:
         batch = folded(pa.array([text], pa.large_string()))
         data = batch.data[1:-1]
         ends = (prefilter.scan(batch.data)[phones.expression] - 2).tolist()

@@ -193,6 +193,26 @@ def test_allow_opens_a_folder_and_no_other(asked, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "query",
+    [
+        "COPY (SELECT 1) TO '{input}' (USE_TMP_FILE false)",
+        "COPY (SELECT ' to ''{shared}/x.csv''') TO '{input}' (USE_TMP_FILE false);",
+        "COPY (SELECT 1) /* to '{shared}/x' ( */ TO '{input}' (USE_TMP_FILE false --)",
+        "EXPLAIN ANALYZE COPY (SELECT 1) TO '{shared}/x.csv'",
+    ],
+)
+def test_with_allow_nothing_is_written_elsewhere(workshop: Workshop, capsys, query):
+    file = workshop.shard("a.parquet")
+    before = file.read_bytes()
+    shared = workshop.folder / "shared"
+    shared.mkdir()
+    asked = query.format(input=file, shared=shared)
+    done = workshop.command(capsys, "sql", asked, "--job", workshop.job(), "--allow", shared)
+    assert done.returncode == 2
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
     ("folder", "what"),
     [
         (".", "an input file and registers.accounts"),

@@ -233,6 +233,23 @@ def test_one_decision(finished: Workshop, name):
     assert "files" not in {check for check, _, _ in kinds}
 
 
+@pytest.mark.parametrize("reasons", [None, [None], ["pii:unreadable"]])
+def test_a_record_kept_out_of_the_released_ones(finished: Workshop, reasons):
+    """The job looks for no personal information, so nothing is excluded for it."""
+    path = finished.out / "audit/decisions" / B
+    change = {"eligible": False, "reason": reasons and reasons[0], "reasons": reasons}
+    rows = pq.read_table(path).to_pylist()
+    first = next(n for n, row in enumerate(rows) if row["eligible"])
+    rewritten(
+        path,
+        lambda table: pa.Table.from_pylist(
+            [row | change if n == first else row for n, row in enumerate(rows)], table.schema
+        ),
+    )
+    digested(finished)
+    assert (B, "a record's eligibility differs") in of_check(found(finished), "decisions")
+
+
 @pytest.mark.parametrize("change", [lambda t: t.slice(1), lambda t: t.take([0, *range(len(t))])])
 def test_decisions_dropped_and_doubled(finished: Workshop, change):
     rewritten(finished.out / "audit/decisions" / B, change)
@@ -486,6 +503,21 @@ def test_findings_of_nobody(reduced: Reducing):
     digested(reduced)
     kinds = of_check(found(reduced), "findings")
     assert kinds == {(B, "a finding is of no record that was looked at")}
+
+
+@pytest.mark.parametrize(("column", "value"), [("operator", "keep"), ("path", "role")])
+def test_findings_that_the_job_does_not_know(reduced: Reducing, column, value):
+    path = reduced.out / "audit/findings" / B
+
+    def change(table: pa.Table) -> pa.Table:
+        index = table.schema.get_field_index(column)
+        kind = table.schema.field(column).type
+        return table.set_column(index, column, pa.array([value] * len(table), kind))
+
+    rewritten(path, change)
+    digested(reduced)
+    kind = "a finding has another operator, or path, than the job gives it"
+    assert (B, kind) in of_check(found(reduced), "findings")
 
 
 def test_a_record_excluded_without_a_finding(reduced: Reducing):
