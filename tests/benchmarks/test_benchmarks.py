@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # whole programs, each of them
+
 HERE = Path(__file__).parents[2] / "benchmarks"
 
 
