@@ -23,6 +23,7 @@ from ..filters.errors import OutputError
 
 PARTIAL: Final = ".partial"
 AHEAD: Final = 256 << 10
+REMOTE_AHEAD: Final = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -326,6 +327,29 @@ def folder_of(place: Folder | Path) -> Folder:
 
 HERE: Final = LocalFolder(Path())
 """This process's working folder; an absolute path is found from here as well."""
+
+
+class RemoteFolder(Folder):
+    """A folder of another machine."""
+
+    @property
+    def local(self) -> Path:
+        """Raise OutputError: it is not on this machine."""
+        raise elsewhere(self, "this command")
+
+    @property
+    def remote(self) -> bool:
+        """Yes."""
+        return True
+
+    @property
+    def ahead(self) -> int:
+        """Much: a request takes as long as some MiB do."""
+        return REMOTE_AHEAD
+
+    def __str__(self) -> str:
+        """Give its URI."""
+        return self.show("").rstrip("/")
 
 
 def elsewhere(place: object, who: str) -> OutputError:

@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from errno import EIO
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Final, NoReturn
+from typing import IO, NoReturn
 
 import pyarrow as pa
 from pyarrow import fs
 
 from ..filters.errors import OutputError, SchemaError
-from .folder import Entry, Folder, Spool, elsewhere
+from .folder import REMOTE_AHEAD, Entry, Folder, RemoteFolder, Spool
 from .stores import StoreError
-
-_AHEAD: Final = 8 << 20
 
 
 @lru_cache(maxsize=8)
@@ -34,7 +32,7 @@ def open_hdfs(server: str) -> fs.FileSystem:
 
 
 @dataclass(frozen=True)
-class HdfsFolder(Folder):
+class HdfsFolder(RemoteFolder):
     """What HDFS holds below a path.
 
     >>> folder = HdfsFolder("node:8020", "data").at("web")
@@ -44,25 +42,6 @@ class HdfsFolder(Folder):
 
     server: str
     path: str = ""
-
-    @property
-    def local(self) -> Path:
-        """Raise OutputError: it is not on this machine."""
-        raise elsewhere(self, "this command")
-
-    @property
-    def remote(self) -> bool:
-        """Yes."""
-        return True
-
-    @property
-    def ahead(self) -> int:
-        """Much: a read goes to another machine."""
-        return _AHEAD
-
-    def __str__(self) -> str:
-        """Give its URI."""
-        return self.show("").rstrip("/")
 
     def at(self, path: str) -> HdfsFolder:
         """Give a folder below."""
@@ -96,7 +75,7 @@ class HdfsFolder(Folder):
         """Copy a file into an unnamed one of this machine."""
         with tempfile.TemporaryFile(prefix="corpusgate-") as file:
             with self._errors(path), self.open_input_file(path) as source:
-                while piece := source.read(_AHEAD):
+                while piece := source.read(REMOTE_AHEAD):
                     file.write(piece)
             file.seek(0)
             yield file

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from .at_once import at_once
+from .folder import REMOTE_AHEAD
 from .stores import StoreError
 
 if TYPE_CHECKING:
     from .object_folder import ObjectFolder
 
-AHEAD: Final = 8 << 20
 TAIL: Final = 64 << 10
 """Bytes that come with the first look at an object: most footers."""
 
@@ -136,7 +136,7 @@ def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """
     joined: list[tuple[int, int]] = []
     for start, end in sorted(ranges):
-        if joined and joined[-1][1] == start and end - joined[-1][0] <= AHEAD:
+        if joined and joined[-1][1] == start and end - joined[-1][0] <= REMOTE_AHEAD:
             joined[-1] = (joined[-1][0], end)
         else:
             joined.append((start, end))

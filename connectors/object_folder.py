@@ -14,13 +14,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
 import pyarrow as pa
 
-from .folder import Entry, Folder, Spool, elsewhere
-from .object_file import AHEAD, ObjectFile, ObjectReader
+from .folder import REMOTE_AHEAD, Entry, Folder, RemoteFolder, Spool
+from .object_file import ObjectFile, ObjectReader
 from .stores import Storage, StoreError, open_store, store_errors
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ _Got = TypeVar("_Got")
 
 
 @dataclass(frozen=True)
-class ObjectFolder(Folder):
+class ObjectFolder(RemoteFolder):
     """What an object store's bucket holds below a prefix.
 
     It pickles as its address: credentials are looked for wherever it is used.
@@ -55,25 +54,6 @@ class ObjectFolder(Folder):
     def store(self) -> ObjectStore:
         """The connection, made once a process."""
         return open_store(self.scheme, self.bucket, self.storage)
-
-    @property
-    def local(self) -> Path:
-        """Raise OutputError: it is not on this machine."""
-        raise elsewhere(self, "this command")
-
-    @property
-    def remote(self) -> bool:
-        """Yes."""
-        return True
-
-    @property
-    def ahead(self) -> int:
-        """Much: a request takes as long as some MiB do."""
-        return AHEAD
-
-    def __str__(self) -> str:
-        """Give its URI."""
-        return self.show("").rstrip("/")
 
     def at(self, path: str) -> ObjectFolder:
         """Give a longer prefix."""
@@ -98,7 +78,7 @@ class ObjectFolder(Folder):
 
     def open_input_stream(self, path: str) -> pa.NativeFile:
         """Open an object; one that is packed is unpacked, as its name says."""
-        stream = pa.BufferedInputStream(self.open_input_file(path), AHEAD)
+        stream = pa.BufferedInputStream(self.open_input_file(path), REMOTE_AHEAD)
         codec = next((c for suffix, c in _PACKED.items() if path.endswith(suffix)), None)
         return stream if codec is None else pa.CompressedInputStream(stream, codec)
 

@@ -7,13 +7,11 @@ a value. Importing this module imports neither Ray nor the engines.
 from __future__ import annotations
 
 import socket
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from ..filters.errors import CorpusgateError, OutputError
+from ..filters.errors import CorpusgateError, OutputError, unforeseen
 
 if TYPE_CHECKING:
     from ..connectors.audit import UnitResult
@@ -21,6 +19,8 @@ if TYPE_CHECKING:
     from .shard import Context
 
 Fetch = Callable[[], "Context"]
+
+_NAMED: Final = 3
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,9 @@ def outcome(pairs: Sequence[tuple[Unit, str]], shared: Shared, fetch: Fetch, nod
     except (CorpusgateError, OSError) as error:
         return Outcome(node, host, error=error)
     except Exception as error:  # noqa: BLE001 - its message may quote a text
-        return Outcome(node, host, error=_unforeseen(error, pairs))
+        names = [unit.name for unit, _ in pairs]
+        shown = ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
+        return Outcome(node, host, error=unforeseen(error, shown))
     return Outcome(node, host, tuple(results))
 
 
@@ -92,10 +94,3 @@ def _context(shared: Shared, fetch: Fetch, host: str) -> Context:
         _held.clear()
         _held[shared.context] = context
     return _held[shared.context]
-
-
-def _unforeseen(error: Exception, pairs: Sequence[tuple[Unit, str]]) -> OutputError:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    names = ", ".join(unit.name for unit, _ in pairs[:3]) + (", …" if len(pairs) > 3 else "")  # noqa: PLR2004
-    what = f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
-    return OutputError(names, what, "report this with the columns' types")

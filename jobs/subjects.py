@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import polars as pl
+from more_itertools import constrained_batches
 
 from ..connectors.at_once import at_once
 from ..connectors.audit import UnitResult
@@ -56,18 +57,11 @@ def _subjects(register: Register, kind: str) -> pl.DataFrame:
 
 def _batches(results: Iterable[UnitResult]) -> Iterator[list[str]]:
     """Put files of decisions together: many, but no more rows than memory should hold."""
-    files: list[str] = []
-    held = 0
-    for result in results:
-        if result.decisions is None or not result.rows:
-            continue
-        if files and (held + result.rows > _ROWS or len(files) == _FILES):
-            yield files
-            files, held = [], 0
-        files.append(result.decisions.path)
-        held += result.rows
-    if files:
-        yield files
+    files = ((r.decisions.path, r.rows) for r in results if r.decisions is not None and r.rows)
+    for batch in constrained_batches(
+        files, _ROWS, _FILES, get_len=lambda file: file[1], strict=False
+    ):
+        yield [path for path, _ in batch]
 
 
 def _ids(audit: Folder, files: Sequence[str], columns: Sequence[str]) -> pl.LazyFrame:

@@ -17,6 +17,8 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Final, Self
 
+from more_itertools import constrained_batches
+
 from ..connectors.audit import UnitResult
 from .plan import Unit
 from .shard import Context, process
@@ -95,19 +97,19 @@ def grouped(units: Sequence[Unit], workers: int) -> Iterator[list[Unit]]:
     Every worker still gets several groups, so that none waits long for the last. Parts of one file
     stand alone: each holds the whole file's footer in memory.
     """
-    rows = [unit.size // _ROW_BYTES if unit.rows is None else unit.rows for unit in units]
-    limit = min(GROUP_ROWS, sum(rows) // (GROUPS_EACH * workers))
-    group: list[Unit] = []
-    held = 0
-    for unit, count in zip(units, rows, strict=True):
-        full = held + count > limit or len(group) == GROUP_FILES
-        if group and (full or unit.parts > 1 or group[-1].parts > 1):
-            yield group
-            group, held = [], 0
-        group.append(unit)
-        held += count
-    if group:
-        yield group
+
+    def rows(unit: Unit) -> int:
+        return unit.size // _ROW_BYTES if unit.rows is None else unit.rows
+
+    limit = max(1, min(GROUP_ROWS, sum(map(rows, units)) // (GROUPS_EACH * workers)))
+    groups = constrained_batches(
+        units,
+        limit,
+        GROUP_FILES,
+        get_len=lambda unit: rows(unit) if unit.parts == 1 else limit + 1,
+        strict=False,
+    )
+    return map(list, groups)
 
 
 def _in_threads(

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
+from more_itertools import constrained_batches
+
 from .chunks import Chunk, chunks
 
 if TYPE_CHECKING:
@@ -63,17 +65,14 @@ class Loaded:
         self, pieces: Iterable[tuple[bytes, Chunk]]
     ) -> Iterator[list[tuple[bytes, Chunk]]]:
         """Group pieces: at most `batch_size`, and no more text than one longest piece has."""
-        batch: list[tuple[bytes, Chunk]] = []
-        length = 0
-        for piece in pieces:
-            size = piece[1].end - piece[1].start
-            if batch and (len(batch) == self.batch_size or length + size > self.chunk_size):
-                yield batch
-                batch, length = [], 0
-            batch.append(piece)
-            length += size
-        if batch:
-            yield batch
+        groups = constrained_batches(
+            pieces,
+            self.chunk_size,
+            self.batch_size,
+            get_len=lambda piece: piece[1].end - piece[1].start,
+            strict=False,
+        )
+        return map(list, groups)
 
     def _results(self, texts: Sequence[str]) -> list[list[Finding] | None]:
         """Judge a batch; if it fails, each text by itself, so that only the culprit is lost."""

@@ -26,13 +26,8 @@ _INTEGERS: Final = frozenset(
 ) | {"INTEGER", "UINTEGER"}
 _FLOATS: Final = frozenset({"FLOAT", "DOUBLE"})
 ZONED: Final = {"TIMESTAMP WITH TIME ZONE": "us", "TIMESTAMPTZ_NS": "ns"}
-_NAIVE: Final = {
-    "TIMESTAMP": "us",
-    "TIMESTAMP_S": "us",
-    "TIMESTAMP_MS": "us",
-    "TIMESTAMP_NS": "ns",
-    "DATE": "us",
-}
+_COARSE: Final = frozenset({"TIMESTAMP_S", "TIMESTAMP_MS", "DATE"})
+_NAIVE: Final = {"TIMESTAMP": "us", "TIMESTAMP_NS": "ns"} | dict.fromkeys(_COARSE, "us")
 _NULL: Final = '"NULL"'
 _DAY: Final = 86_400_000_000
 
@@ -143,6 +138,8 @@ def _time(name: str, dtype: str, source: Source, place: str) -> str:
         if source.timezone is None:
             fix = "say which one: {column: …, timezone: America/New_York}"
             raise SchemaError(place, f"{dtype} has no time zone", fix)
+        if dtype in _COARSE:  # farther from 1970 than microseconds can count is no time
+            column = f"try_cast({column} AS TIMESTAMP)"
         return from_wall_clock(micros(column, _NAIVE[dtype]), source.timezone)
     number = dtype in _INTEGERS or dtype in _FLOATS
     fix = "say its unit: {column: …, unit: ms}" if number else "map a time"

@@ -9,13 +9,15 @@ eligible here: whether it had to be is asked of a scan (`released.py`).
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import duckdb
 import pyarrow as pa
+from more_itertools import constrained_batches
 
 from ...connectors.audit import UnitResult
 from ...connectors.jsonl import is_jsonl
@@ -60,25 +62,13 @@ def decide_again(
     With `unique: run` an id may stand in two shards, and all of them are decided as one.
     """
     shards = [name for name in run.shards if name in inputs]
-    limit = GROUP_ROWS if run.job.input.unique == "unit" else None
-    for names in _groups(shards, run.shards, limit):
+
+    def rows(name: str) -> int:
+        return sum(unit.rows or 0 for unit in run.shards[name])
+
+    limit = GROUP_ROWS if run.job.input.unique == "unit" else sys.maxsize
+    for names in constrained_batches(shards, limit, get_len=rows, strict=False):
         _decide(run, {name: inputs[name] for name in names}, court, tally, totals)
-
-
-def _groups(
-    names: Sequence[str], shards: Mapping[str, Sequence[UnitResult]], limit: int | None
-) -> Iterator[list[str]]:
-    group: list[str] = []
-    held = 0
-    for name in names:
-        rows = sum(unit.rows or 0 for unit in shards[name])
-        if group and limit is not None and held + rows > limit:
-            yield group
-            group, held = [], 0
-        group.append(name)
-        held += rows
-    if group:
-        yield group
 
 
 def _decide(
