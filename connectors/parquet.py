@@ -20,7 +20,8 @@ from ..filters.errors import SchemaError, UnitError
 from .folder import Opens
 from .object_file import ObjectFile
 from .parquet_footer import UNREADABLE, parse_footer, read_footer, reason, unreadable
-from .parquet_writer import Edit, Leaf, SurvivorsFile, travelling
+from .parquet_writer import Leaf, SurvivorsFile, travelled, travelling, travelling_schema
+from .pending import Pending
 from .stores import StoreError
 
 if TYPE_CHECKING:
@@ -55,13 +56,10 @@ class ParquetShard:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     table = pa.table({"id": [1, 2, 3], "text": ["a", "b", "c"]})
     ...     pq.write_table(table, f"{folder}/a.parquet")
-    ...     sink = pa.BufferOutputStream()
     ...     with ParquetShard(HERE, f"{folder}/a.parquet", "a.parquet") as shard:
     ...         keep = pa.array([True, None, True])
-    ...         shard.rows, shard.copy_rows(["text"], range(1), keep, sink, without_statistics=[])
-    (3, 2)
-    >>> pq.read_table(pa.BufferReader(sink.getvalue()))["text"].to_pylist()
-    ['a', 'c']
+    ...         shard.rows, [t.to_pydict() for t in shard.survivors(["text"], range(1), keep)]
+    (3, [{'text': ['a', 'c']}])
     """
 
     def __init__(self, folder: Opens, path: str, name: str) -> None:
@@ -173,32 +171,20 @@ class ParquetShard:
         fix = "write the file with smaller row groups, or give the worker more memory"
         raise UnitError(self._name, what, fix)
 
-    def copy_rows(
+    def survivors(
         self,
         columns: Sequence[str],
         row_groups: range,
         keep: pa.BooleanArray | np.ndarray[Any, Any],
-        sink: pa.NativeFile | BinaryIO,
-        *,
-        without_statistics: Collection[str],
-        compression_level: int | None = None,
-        edit: Edit | None = None,
-        edited: Mapping[str, pa.DataType] | None = None,
-    ) -> int:
-        """Write the rows where `keep` is true as one Parquet file; give the number written.
+    ) -> Iterator[pa.Table]:
+        """Give the rows where `keep` is true, some 16 MiB at a time, in the types they travel in.
 
         `keep` has one value for each row of `row_groups`; NULL is not true. Rows and columns keep
-        the input's order, columns their types, codecs and use of dictionaries; those of
-        `without_statistics` get no statistics, the others what they had. Row groups without a
-        survivor are not read. Equal inputs give equal bytes. `edit` may change and drop rows before
-        they are written, see SurvivorsFile; `edited` names columns that it gives other types.
-
-        Raises UnitError when the input cannot be read, and OSError when the sink cannot be
-        written; what the sink then holds is worthless. The sink is not closed.
+        the input's order. Row groups without a survivor are not read. Raises UnitError.
         """
-        names = [name for name in self.schema.names if name in set(columns)]
-        self._indices(columns)
+        names = self._in_order(columns)
         leaves = self._indices(names)
+        schema = travelling_schema(pa.schema([self.schema.field(name) for name in names]))
         mask = _mask(keep, sum(self.row_group_rows[group] for group in row_groups))
         ends = list(accumulate((self.row_group_rows[group] for group in row_groups), initial=0))
         starts = dict(zip(row_groups, ends, strict=False))
@@ -209,40 +195,68 @@ class ParquetShard:
         ]
         try:
             sizes = [self._size(group, leaves) for group in groups]
-            schema = pa.schema([self.schema.field(name) for name in names])
-            other = edited or {}
-            released = pa.schema(
-                [field.with_type(other.get(field.name, field.type)) for field in schema]
-            )
-            stored = self._stored(names, row_groups)
         except UNREADABLE as error:
             raise self._unreadable(error, groups, []) from None
-        rows = sum(self.row_group_rows[group] for group in groups)
-        typical = _PAGE_BYTES * rows // max(1, sum(sizes))
+        stretches = _stretches(groups, sizes, self.row_group_rows, apart=self._apart(names))
+        pending = Pending(schema)
+        for start, batch in self._batches(stretches, starts, leaves):
+            kept = mask.slice(start, len(batch))
+            survivors = kept.true_count
+            if survivors:
+                pending.add(batch, None if survivors == len(batch) else kept)
+            if pending.full:
+                yield pending.table()
+        if pending.rows:
+            yield pending.table()
+
+    def released_file(
+        self,
+        columns: Sequence[str],
+        row_groups: range,
+        sink: pa.NativeFile | BinaryIO,
+        *,
+        without_statistics: Collection[str],
+        compression_level: int | None = None,
+        retyped: Mapping[str, pa.DataType] | None = None,
+    ) -> SurvivorsFile:
+        """Begin a file for survivors: the input's order of columns, types, codecs, dictionaries.
+
+        Columns of `without_statistics` get no statistics, the others what they had; `retyped` names
+        columns that get another type. Equal tables written to it give equal bytes. Raises UnitError
+        when the input cannot be read. Writing raises OSError when the sink does; what it then holds
+        is worthless. The sink is not closed.
+        """
+        names = self._in_order(columns)
+        other = retyped or {}
+        fields = [self.schema.field(name) for name in names]
+        rows = sum(self.row_group_rows[group] for group in row_groups)
         try:
-            file = SurvivorsFile(
+            stored = self._stored(names, row_groups)
+            leaves = self._indices(names)
+            size = sum(self._size(group, leaves) for group in row_groups)
+        except UNREADABLE as error:
+            raise self._unreadable(error, row_groups, []) from None
+        typical = _PAGE_BYTES * rows // max(1, size)
+        try:
+            for field in fields:  # found out before anything is written
+                travelled(pa.nulls(0, field.type), travelling(field.type))
+            return SurvivorsFile(
                 sink,
-                schema,
+                pa.schema([field.with_type(other.get(field.name, field.type)) for field in fields]),
                 stored,
                 without_statistics=without_statistics,
                 compression_level=compression_level,
                 arrow_schema=b"ARROW:schema" in (self._metadata.metadata or {}),
                 write_batch_size=max(1, min(typical, _WRITE_BATCH_ROWS)),
-                edit=edit,
-                edited=released,
             )
         except pa.ArrowException:
             raise unreadable(
                 self._name, "a column's type cannot be copied", fix="leave that column out"
             ) from None
-        with file:
-            stretches = _stretches(groups, sizes, self.row_group_rows, apart=self._apart(names))
-            for start, batch in self._batches(stretches, starts, leaves):
-                kept = mask.slice(start, len(batch))
-                survivors = kept.true_count
-                if survivors:
-                    file.add(batch, None if survivors == len(batch) else kept)
-        return file.rows
+
+    def _in_order(self, columns: Sequence[str]) -> list[str]:
+        self._indices(columns)
+        return [name for name in self.schema.names if name in set(columns)]
 
     def _batches(
         self,

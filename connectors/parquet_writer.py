@@ -15,9 +15,10 @@ input's, which had none.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,20 +29,10 @@ if TYPE_CHECKING:
 
 ROW_GROUP_BYTES: Final = 64 << 20
 ROW_GROUP_ROWS: Final = 1 << 20
-EDIT_BYTES: Final = 16 << 20
-EDIT_ROWS: Final = 1 << 16
-
 _HIGHEST_LEVEL: Final = {"GZIP": 9, "BROTLI": 11, "ZSTD": 22}
-# Batches of a few rows cost far more memory than their values: so many make one.
-_SMALL_BATCHES: Final = 64
-_SMALL_BYTES: Final = 256 << 10
 # A dictionary holds 2^20 bytes and more than 2^5 values a byte saved; its indices never need more.
 _INDEX_BYTES: Final = 4
 _PAGE_HEADERS: Final = 4096
-
-
-Edit: TypeAlias = Callable[[pa.Table], pa.Table]
-"""Rows of a file → the rows that are written instead, fewer perhaps."""
 
 
 @dataclass(frozen=True)
@@ -138,21 +129,18 @@ def travelled(array: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 class SurvivorsFile:
-    """One Parquet file being written, batch by batch. Use as a context manager.
+    """One Parquet file being written, table by table. Use as a context manager.
 
-    `schema` and `leaves` say what the input's columns are and how they are stored. Row groups end
-    at about 64 MiB or 1,048,576 rows. Raises pyarrow's ArrowException at once for types that
+    `schema` and `leaves` say what its columns are and how those of the input are stored. Row groups
+    end at about 64 MiB or 1,048,576 rows. Raises pyarrow's ArrowException at once for types that
     cannot be copied, and OSError where the sink does. `arrow_schema` says whether to write one even
     where the types are read alike without it.
-
-    `edit` sees the rows before they are written, some 16 MiB at a time and in their order, and
-    gives those that are to be written instead; `edited` is their schema, if it is another.
 
     >>> import io
     >>> sink, schema = io.BytesIO(), pa.schema([("text", pa.string_view())])
     >>> leaves = [Leaf("text", "text", "ZSTD")]
     >>> with SurvivorsFile(sink, schema, leaves, write_batch_size=1024) as file:
-    ...     file.add(pa.record_batch({"text": pa.array(["a", "b"], pa.string_view())}), None)
+    ...     file.write(pa.table({"text": pa.array(["a", "b"], pa.large_string())}))
     >>> pq.read_table(sink).schema.field("text").type, file.rows
     (DataType(string_view), 2)
     """
@@ -167,26 +155,20 @@ class SurvivorsFile:
         compression_level: int | None = None,
         arrow_schema: bool = True,
         write_batch_size: int,
-        edit: Edit | None = None,
-        edited: pa.Schema | None = None,
     ) -> None:
         """Begin the file; nothing of the input is needed for that but its footer."""
-        self._taken = _travelling_schema(schema)
-        for field in schema:  # found out before anything is written
-            travelled(pa.nulls(0, field.type), travelling(field.type))
-        schema = edited or schema
-        self._schema = _travelling_schema(schema)
-        self._edit = edit
-        options = {
-            "store_decimal_as_integer": any(leaf.integer_decimal for leaf in leaves),
-            "write_time_adjusted_to_utc": any(leaf.utc_time for leaf in leaves),
-        }
+        self._schema = travelling_schema(schema)
+        adjusted = any(leaf.utc_time for leaf in leaves)
+        decimal = any(leaf.integer_decimal for leaf in leaves)
         # Names inside lists come from the Arrow type, but not those of some extension types.
         for compliant in (True, False):
-            options["use_compliant_nested_type"] = compliant
-            probe = _probe(self._schema, options)
-            paths = [probe.schema.column(index).path for index in range(len(leaves))]
-            if paths == [leaf.path for leaf in leaves]:
+            options = (
+                ("store_decimal_as_integer", decimal),
+                ("write_time_adjusted_to_utc", adjusted),
+                ("use_compliant_nested_type", compliant),
+            )
+            paths, read_as = _probe(self._schema, self._schema.serialize().to_pybytes(), options)
+            if paths == tuple(leaf.path for leaf in leaves):
                 break
         # Names with dots can make one path of several leaves; pyarrow's options cannot tell those
         # apart, so they are together here.
@@ -212,16 +194,13 @@ class SurvivorsFile:
             ],
             write_batch_size=write_batch_size,
             store_schema=False,
-            **options,
+            **dict(options),
         )
         wanted = schema.remove_metadata()
-        if arrow_schema or not probe.schema_arrow.equals(wanted, check_metadata=True):
+        if arrow_schema or not read_as.equals(wanted, check_metadata=True):
             encoded = base64.b64encode(wanted.serialize().to_pybytes())
             self._writer.add_key_value_metadata({b"ARROW:schema": encoded})
-        self._pending: list[pa.RecordBatch] = []
-        self._edited: list[pa.Table] = []
-        self._edited_bytes = self._edited_rows = 0
-        self._settled = 0
+        self._pending: list[pa.Table] = []
         self._bytes = 0
         self._rows = 0
         self.rows = 0
@@ -238,59 +217,41 @@ class SurvivorsFile:
         finally:
             self._writer.close()
 
-    def add(self, batch: pa.RecordBatch, keep: pa.BooleanArray | None) -> None:
-        """Take the rows where `keep` is true, all of them for None."""
-        batch = self._travelling(batch)
-        if keep is not None:
-            batch = batch.filter(keep)
-        self._pending.append(batch)
-        self._bytes += batch.nbytes
-        self._rows += len(batch)
-        fresh = self._pending[self._settled :]
-        if len(fresh) == _SMALL_BATCHES:
-            if sum(piece.nbytes for piece in fresh) < _SMALL_BYTES:
-                self._pending[self._settled :] = [pa.concat_batches(fresh)]
-            self._settled = len(self._pending)
-        if self._edit is not None and (self._bytes >= EDIT_BYTES or self._rows >= EDIT_ROWS):
-            self._edit_pending(self._edit)
-        held, rows = self._bytes + self._edited_bytes, self._rows + self._edited_rows
-        if held >= ROW_GROUP_BYTES or rows >= ROW_GROUP_ROWS:
+    def write(self, table: pa.Table, size: int | None = None) -> None:
+        """Take rows, in the types in which values travel; they count for `size` bytes.
+
+        What a slice takes in memory depends on what it is a slice of, and equal rows must give
+        equal row groups: so whoever cuts slices says what their rows took before.
+        """
+        self._pending.append(table)
+        self._bytes += table.nbytes if size is None else size
+        self._rows += len(table)
+        if self._bytes >= ROW_GROUP_BYTES or self._rows >= ROW_GROUP_ROWS:
             self._flush()
 
-    def _travelling(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        columns = map(travelled, batch.columns, self._taken.types)
-        return pa.RecordBatch.from_arrays(list(columns), schema=self._taken)
-
-    def _edit_pending(self, edit: Edit) -> None:
-        if self._rows:
-            table = edit(pa.Table.from_batches(self._pending, self._taken))
-            self._edited.append(table)
-            self._edited_bytes += table.nbytes
-            self._edited_rows += len(table)
-        self._pending.clear()
-        self._settled = self._bytes = self._rows = 0
-
     def _flush(self) -> None:
-        if self._edit is None:
-            table = pa.Table.from_batches(self._pending, self._schema)
-        else:
-            self._edit_pending(self._edit)
-            table = pa.concat_tables([pa.Table.from_batches([], self._schema), *self._edited])
-        if len(table):
+        if self._rows:
+            table = pa.concat_tables(self._pending)
             self._writer.write_table(table, row_group_size=len(table))
-        self.rows += len(table)
+        self.rows += self._rows
         self._pending.clear()
-        self._edited.clear()
-        self._settled = self._bytes = self._rows = 0
-        self._edited_bytes = self._edited_rows = 0
+        self._bytes = self._rows = 0
 
 
-def _travelling_schema(schema: pa.Schema) -> pa.Schema:
+def travelling_schema(schema: pa.Schema) -> pa.Schema:
+    """Give the schema in which a file's values travel."""
     return pa.schema([field.with_type(travelling(field.type)) for field in schema])
 
 
-def _probe(schema: pa.Schema, options: dict[str, Any]) -> pq.ParquetFile:
-    """Write and open a file without rows and without an Arrow schema."""
+@lru_cache(maxsize=64)
+def _probe(
+    schema: pa.Schema,
+    exactly: bytes,  # noqa: ARG001 - equal schemas may differ in metadata, equal bytes do not
+    options: tuple[tuple[str, bool], ...],
+) -> tuple[tuple[str, ...], pa.Schema]:
+    """Say how a file names its leaves, and as what it is read without an Arrow schema."""
     sink = pa.BufferOutputStream()
-    pq.ParquetWriter(sink, schema, store_schema=False, **options).close()
-    return pq.ParquetFile(pa.BufferReader(sink.getvalue()))
+    pq.ParquetWriter(sink, schema, store_schema=False, **dict(options)).close()
+    file = pq.ParquetFile(pa.BufferReader(sink.getvalue()))
+    leaves = file.schema
+    return tuple(leaves.column(i).path for i in range(len(leaves))), file.schema_arrow

@@ -13,7 +13,7 @@ import pyarrow as pa
 from ..connectors.folder import Folder
 from ..filters.errors import SchemaError, UnitError
 from .plan import Plan
-from .shard import opened, row_groups
+from .shard import opened
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,7 +32,7 @@ def duplicate_ids(plan: Plan, audit: Folder) -> pl.Series:
         for unit in plan.units:
             try:
                 with opened(unit, audit) as shard:
-                    for group in row_groups(unit, shard):
+                    for group in unit.groups(shard):
                         table = shard.read([column], range(group, group + 1))
                         ids = table.column(0).cast(pa.large_string())
                         yield from pa.table({"id": ids}).to_batches()

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from ..connectors.folder import LocalFolder
 from ..filters.decide import Judge
@@ -24,12 +23,13 @@ from ..filters.predicate import FALSE
 from ..filters.provenance import id_kinds
 from ..filters.schema import DERIVED
 from ..filters.to_duckdb import to_duckdb
+from .context import Context
 from .describe_plan import settled_as_of, stated
 from .page import Page
 from .plan import Plan, Unit, make_plan
 from .reducing import Reducing, after_reduction
 from .report import because
-from .shard import Context, opened, provenance, row_groups
+from .shard import opened, provenance
 from .spec import Job, load_job
 
 
@@ -126,15 +126,9 @@ def _judged(
             settings.id_column,
         )
         if context.reduction.active and chosen.any():
-            shard.copy_rows(
-                settings.released(shard.schema),
-                row_groups(unit, shard),
-                chosen,
-                pa.BufferOutputStream(),
-                without_statistics=(),
-                edit=reducing,
-                edited=reducing.types,
-            )
+            columns = settings.released(shard.schema)
+            for table in shard.survivors(columns, unit.groups(shard), chosen):
+                reducing(table)
     verdict = after_reduction(verdict, reducing.excluded)
     findings = reducing.findings().with_columns(
         pl.lit(kept.arg_true(), dtype=pl.Int64).gather(pl.col("row")).alias("row")

@@ -27,10 +27,11 @@ from ..connectors.manifest import (
     write_run_state,
 )
 from ..filters.decide import Judge
+from .context import Context
 from .kept import clear, done_before, drop_stale, intact, only_unreadable
 from .plan import Plan, Unit, list_corpus, make_plan, output_folders
 from .report import write_report
-from .shard import Context, failed
+from .shard import failed
 from .spec import Job, load_job
 from .subjects import unmatched_subjects
 from .summary import NAMED, Summary, manifest_facts, summarise

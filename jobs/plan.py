@@ -66,6 +66,10 @@ class Unit:
             return f"{stem}-{place}.{suffix}" if stem else f"{self.name}-{place}"
         return f"{self.name}.parquet" if is_jsonl(self.name) else self.name
 
+    def groups(self, shard: ParquetShard) -> range:
+        """Give its row groups; JSON lines know theirs only when they are read."""
+        return range(len(shard.row_group_rows)) if self.rows is None else self.row_groups
+
     @property
     def identity(self) -> list[Any]:
         """What it is: by this, an input that changed is known."""

@@ -24,9 +24,10 @@ from typing import TYPE_CHECKING, Any, Final
 from ..connectors.audit import UnitResult
 from ..connectors.manifest import STOPPED, read_run_state, write_run_state
 from ..filters.errors import OutputError
+from .context import Context
 from .plan import Unit, versions
 from .ray_task import Outcome, Shared, process_group
-from .shard import Context, blank
+from .release import blank
 from .workers import grouped
 
 if TYPE_CHECKING:

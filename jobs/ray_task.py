@@ -15,8 +15,8 @@ from ..filters.errors import CorpusgateError, OutputError, unforeseen
 
 if TYPE_CHECKING:
     from ..connectors.audit import UnitResult
+    from .context import Context
     from .plan import Unit
-    from .shard import Context
 
 Fetch = Callable[[], "Context"]
 
@@ -61,10 +61,10 @@ def outcome(pairs: Sequence[tuple[Unit, str]], shared: Shared, fetch: Fetch, nod
     """Process units; every error becomes a value that quotes nothing of a record."""
     host = socket.gethostname()
     try:
-        from .shard import check_goes_on, process
+        from .shard import process
 
         context = _context(shared, fetch, host)
-        check_goes_on(context)
+        context.check_goes_on()
         results = process([unit for unit, _ in pairs], dict(pairs), context)
     except (CorpusgateError, OSError) as error:
         return Outcome(node, host, error=error)

@@ -23,8 +23,8 @@ from .lean import leave_pandas_out
 
 if TYPE_CHECKING:
     from ..connectors.audit import UnitResult
+    from .context import Context
     from .plan import Unit
-    from .shard import Context
 
 _START: Final = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer);"

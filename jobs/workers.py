@@ -20,8 +20,9 @@ from typing import Final, Self
 from more_itertools import constrained_batches
 
 from ..connectors.audit import UnitResult
+from .context import Context
 from .plan import Unit
-from .shard import Context, process
+from .shard import process
 from .spec import Job
 from .worker_process import WorkerProcess
 

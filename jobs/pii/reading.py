@@ -119,25 +119,17 @@ class OpenFile:
 
         Raises UnitError where that fails, without a word of theirs.
         """
-        first = 0
-
-        def edit(table: pa.Table) -> pa.Table:
-            nonlocal first
-            with without_text(self.unit.name):
-                seen = see(table, first)
-            first += len(table)
-            share = len(table) / max(self.shard.rows, 1)
-            self.progress.rows(self.unit.name, len(table), self.unit.size * share)
-            return seen
-
-        self.shard.copy_rows(
-            columns,
-            range(len(self.shard.row_group_rows)),
-            np.ones(self.shard.rows, dtype=np.bool_),
-            sink,
-            without_statistics={path.column for path in self.paths},
-            edit=edit,
-        )
+        shard, first = self.shard, 0
+        groups = range(len(shard.row_group_rows))
+        plain = {path.column for path in self.paths}
+        with shard.released_file(columns, groups, sink, without_statistics=plain) as written:
+            for table in shard.survivors(columns, groups, np.ones(shard.rows, dtype=np.bool_)):
+                with without_text(self.unit.name):
+                    seen = see(table, first)
+                first += len(table)
+                share = len(table) / max(shard.rows, 1)
+                self.progress.rows(self.unit.name, len(table), self.unit.size * share)
+                written.write(seen, table.nbytes)
 
 
 See: TypeAlias = Callable[[pa.Table, int], pa.Table]

@@ -1,7 +1,6 @@
 """A folder in an object store does what a local one does, on a real server of the S3 protocol."""
 
 import errno
-import io
 import pickle
 import xml.etree.ElementTree as ET
 from datetime import timedelta
@@ -413,11 +412,10 @@ def test_only_the_chunks_asked_for_are_fetched_and_neighbours_together(s3):
             assert fetched == sorted(wanted)
             asked.clear()
             keep = np.arange(80_000) < 20_000
-            sink = io.BytesIO()
-            shard.copy_rows(["c", "e"], range(4), keep, sink, without_statistics=[])
+            copied = list(shard.survivors(["c", "e"], range(4), keep))
             fetched = sorted(tuple(map(int, each.split("-"))) for each in asked)
             assert fetched == [(extent(0, leaf)[0], extent(0, leaf)[1] - 1) for leaf in (2, 4)]
-    assert pq.read_table(sink).num_rows == 20_000
+    assert sum(map(len, copied)) == 20_000
 
 
 # Credentials

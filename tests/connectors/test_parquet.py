@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow.parquet.encryption as pe
 import pytest
-from corpusgate.connectors import parquet, parquet_writer
+from corpusgate.connectors import parquet, parquet_writer, pending
 from corpusgate.connectors.folder import LocalFolder
 from corpusgate.connectors.parquet import ParquetShard
 from corpusgate.filters.errors import SchemaError, UnitError
@@ -61,14 +61,22 @@ def written(table, **options):
     return sink.getvalue()
 
 
+def copy_rows(shard, columns, groups, keep, sink, **options):
+    """Copy the rows that are kept; give their number."""
+    options = {"without_statistics": [], **options}
+    with shard.released_file(columns, groups, sink, **options) as file:
+        for table in shard.survivors(columns, groups, keep):
+            file.write(table)
+    return file.rows
+
+
 def copied(data, keep, columns=None, groups=None, **options):
     """Copy the rows of a file in memory; give the copy's bytes."""
     sink = io.BytesIO()
     with opened(data) as shard:
         groups = range(len(shard.row_group_rows)) if groups is None else groups
-        options = {"without_statistics": [], **options}
         names = shard.schema.names if columns is None else columns
-        rows = shard.copy_rows(names, groups, keep, sink, **options)
+        rows = copy_rows(shard, names, groups, keep, sink, **options)
     assert rows == sum(bool(kept) for kept in pa.array(keep).to_pylist())
     return sink.getvalue()
 
@@ -332,7 +340,8 @@ def test_copied_rows_are_the_rows_kept(rows, group, batch, limit, small, data):
         patch.setattr(parquet, "_BATCH_BYTES", batch)
         patch.setattr(parquet, "_STRETCH_BYTES", batch * 4)
         patch.setattr(parquet_writer, "ROW_GROUP_BYTES", limit)
-        patch.setattr(parquet_writer, "_SMALL_BATCHES", small)
+        patch.setattr(pending, "_SMALL_BATCHES", small)
+        patch.setattr(pending, "TABLE_BYTES", limit)
         copy = copied(shard, pa.array(keep, pa.bool_()), groups=range(start, stop))
     indices = [start * group + i for i, kept in enumerate(keep) if kept]
     got = read(copy)
@@ -378,10 +387,10 @@ def test_only_the_chunks_asked_for_are_read(buffer, monkeypatch):
         shard.read(["id", "n"], range(1, 3))
         assert touched() == {(1, 0), (1, 2), (2, 0), (2, 2)}
         keep = np.isin(np.arange(400), [7, 300, 399])
-        shard.copy_rows(["text", "m"], range(4), keep, io.BytesIO(), without_statistics=[])
+        copy_rows(shard, ["text", "m"], range(4), keep, io.BytesIO())
         assert touched() == {(0, 1), (0, 3), (3, 1), (3, 3)}
         none = np.zeros(400, bool)
-        shard.copy_rows(["text", "m"], range(4), none, io.BytesIO(), without_statistics=[])
+        copy_rows(shard, ["text", "m"], range(4), none, io.BytesIO())
         assert files.ranges == []
 
 
@@ -476,6 +485,7 @@ def test_row_groups_are_merged_and_cut(monkeypatch):
     assert pq.read_metadata(io.BytesIO(copied(data, keep))).num_row_groups == 1
     monkeypatch.setattr(parquet_writer, "ROW_GROUP_ROWS", 100)
     monkeypatch.setattr(parquet, "_BATCH_ROWS", 32)
+    monkeypatch.setattr(pending, "TABLE_ROWS", 32)
     metadata = pq.read_metadata(io.BytesIO(copied(data, keep)))
     assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [
         *[128] * 7,
@@ -545,7 +555,7 @@ def test_a_wrong_mask_is_a_mistake_of_the_caller():
     data = written(pa.table({"x": range(3)}))
     for keep in ([True], [1, 0, 1]):
         with opened(data) as shard, pytest.raises(ValueError, match="keep is"):
-            shard.copy_rows(["x"], range(1), pa.array(keep), io.BytesIO(), without_statistics=[])
+            copy_rows(shard, ["x"], range(1), pa.array(keep), io.BytesIO())
 
 
 # Faults
@@ -619,7 +629,7 @@ def test_corrupt_pages_name_the_row_group_and_no_text(codec, at):
     data = broken(texts(compression=codec, write_page_checksum=True), at=at)
     with opened(data) as shard:
         with pytest.raises(UnitError, match=r"x\.parquet: .*: row group 1: ") as caught:
-            shard.copy_rows(["text"], range(3), [True] * 3000, io.BytesIO(), without_statistics=[])
+            copy_rows(shard, ["text"], range(3), [True] * 3000, io.BytesIO())
         assert SECRET not in str(caught.value)
         assert caught.value.__suppress_context__
         with pytest.raises(UnitError, match="row group 1: "):
@@ -627,9 +637,7 @@ def test_corrupt_pages_name_the_row_group_and_no_text(codec, at):
         # What is not asked for is not looked at.
         assert len(shard.read(["id"], range(3))) == 3000
         keep = [i < 1000 or i >= 2000 for i in range(3000)]
-        assert (
-            shard.copy_rows(["text"], range(3), keep, io.BytesIO(), without_statistics=[]) == 2000
-        )
+        assert copy_rows(shard, ["text"], range(3), keep, io.BytesIO()) == 2000
 
 
 class FullDisk(io.RawIOBase):
@@ -652,5 +660,5 @@ class FullDisk(io.RawIOBase):
 @pytest.mark.parametrize("room", [0, 4, 1000, 20_000])
 def test_a_full_disk_is_not_the_units_fault(room):
     with opened(texts()) as shard, pytest.raises(OSError, match="no space left") as caught:
-        shard.copy_rows(["text"], range(3), [True] * 3000, FullDisk(room), without_statistics=[])
+        copy_rows(shard, ["text"], range(3), [True] * 3000, FullDisk(room))
     assert caught.value.errno == errno.ENOSPC

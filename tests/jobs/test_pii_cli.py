@@ -177,7 +177,7 @@ def test_ids_keep_their_kind(tmp_path, pii, kind, listed):
 
 
 def test_the_size_of_row_groups_changes_no_finding(tmp_path, pii, monkeypatch):
-    monkeypatch.setattr("corpusgate.connectors.parquet_writer.EDIT_ROWS", 64)
+    monkeypatch.setattr("corpusgate.connectors.pending.TABLE_ROWS", 64)
     monkeypatch.setattr("corpusgate.connectors.parquet._BATCH_ROWS", 64)
     rows = pa.table({"text": [MAIL if row % 7 == 3 else "none" for row in range(500)]})
     listed = []
