@@ -11,9 +11,11 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, Final
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from .at_once import at_once
 from .folder import Folder
@@ -22,6 +24,8 @@ from .staged import OWNER_ONLY, StagedFile, Written, publish_json
 
 UNITS: Final = "units"
 SHARDS: Final = "shards.parquet"
+_ROW_GROUP_ROWS: Final = 1 << 18
+_BUFFER: Final = 64 << 10
 LISTS: Final = ("decisions", "purge", "findings")
 """Folders of what is listed by record, one file a unit in each."""
 
@@ -79,29 +83,36 @@ class UnitResult:
         return [(root, file) for root, file in written if file is not None]
 
 
-def write_frame(frame: pl.DataFrame, file: StagedFile) -> None:
+def write_table(table: pa.Table, file: StagedFile) -> None:
     """Write a table of ids and reasons: zstd, and no statistics, which would show ids."""
     with file.own_errors():
-        if not frame.height:
-            file.write(_empty(tuple(frame.schema.items())))
-            return
-        # Polars cuts pages by the whole of which a list column is a slice: make it the whole.
-        lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
-        if lists:
-            frame = frame.with_columns(pl.col(lists).gather(pl.int_range(pl.len())))
-        _write(frame.rechunk(), cast("BinaryIO", file))
+        if len(table):
+            _write(table, file)
+        else:
+            file.write(_empty(table.schema.serialize().to_pybytes()))
 
 
 @cache
-def _empty(schema: tuple[tuple[str, pl.DataType], ...]) -> bytes:
+def _empty(schema: bytes) -> bytes:
     """Give the file of a table without rows: most units have nothing to purge."""
     file = io.BytesIO()
-    _write(pl.DataFrame(schema=dict(schema)), file)
+    _write(pa.ipc.read_schema(pa.BufferReader(schema)).empty_table(), file)
     return file.getvalue()
 
 
-def _write(frame: pl.DataFrame, file: BinaryIO) -> None:
-    frame.write_parquet(file, compression="zstd", compression_level=1, statistics=False)
+def _write(table: pa.Table, file: io.IOBase) -> None:
+    # Pages are small, and each of them is several writes.
+    buffered = pa.BufferedOutputStream(pa.PythonFile(file, mode="w"), _BUFFER)
+    pq.write_table(
+        table,
+        buffered,
+        row_group_size=_ROW_GROUP_ROWS,
+        compression="zstd",
+        compression_level=1,
+        write_statistics=False,
+        store_schema=False,
+    )
+    buffered.detach()
 
 
 def write_shards(audit: Folder, results: Iterable[UnitResult]) -> Written:
@@ -110,7 +121,7 @@ def write_shards(audit: Folder, results: Iterable[UnitResult]) -> Written:
     rows = [{k: v for k, v in asdict(r).items() if k in SHARD_SCHEMA} for r in ordered]
     frame = pl.DataFrame(rows, schema=SHARD_SCHEMA)
     with StagedFile(audit, SHARDS, OWNER_ONLY) as file:
-        write_frame(frame, file)
+        write_table(frame.to_arrow(), file)
         return file.publish()
 
 
@@ -124,7 +135,10 @@ def read_shards(audit: Folder) -> pl.DataFrame | None:
 
 def commit(audit: Folder, key: str, result: UnitResult) -> None:
     """Leave a unit's result under its key: from now on the unit is done."""
-    publish_json(audit, f"{UNITS}/{key}.json", asdict(result), OWNER_ONLY)
+    data = json.dumps(result, default=vars, sort_keys=True, ensure_ascii=False).encode()
+    with StagedFile(audit, f"{UNITS}/{key}.json", OWNER_ONLY) as file:
+        file.write(data)
+        file.publish()
 
 
 def committed(audit: Folder) -> dict[str, UnitResult]:

@@ -299,11 +299,15 @@ class _HiddenFile:
 
     def __init__(self, target: Path, mode: int) -> None:
         self._target = target
-        target.parent.mkdir(parents=True, exist_ok=True)
         # Two workers of a cluster may write the same file at once, one of them given up for dead.
         self._partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}{PARTIAL}")
+        self._published = False
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        opened = os.open(self._partial, flags, mode)
+        try:
+            opened = os.open(self._partial, flags, mode)
+        except FileNotFoundError:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            opened = os.open(self._partial, flags, mode)
         self.file: IO[bytes] = os.fdopen(opened, "wb", buffering=1 << 20)
 
     def open_input_file(self) -> pa.NativeFile:
@@ -312,12 +316,14 @@ class _HiddenFile:
     def publish(self) -> None:
         self.file.close()
         self._partial.replace(self._target)
+        self._published = True
 
     def drop(self) -> None:
         # A full disk can refuse the last flush; the partial file is dropped all the same.
         with suppress(OSError):
             self.file.close()
-        self._partial.unlink(missing_ok=True)
+        if not self._published:
+            self._partial.unlink(missing_ok=True)
 
 
 def folder_of(place: Folder | Path) -> Folder:

@@ -33,6 +33,7 @@ _HIGHEST_LEVEL: Final = {"GZIP": 9, "BROTLI": 11, "ZSTD": 22}
 # A dictionary holds 2^20 bytes and more than 2^5 values a byte saved; its indices never need more.
 _INDEX_BYTES: Final = 4
 _PAGE_HEADERS: Final = 4096
+_BUFFER: Final = 64 << 10
 
 
 @dataclass(frozen=True)
@@ -181,8 +182,11 @@ class SurvivorsFile:
             for path, (leaf, *_) in by_path.items()
             if compression_level is not None and leaf.codec in _HIGHEST_LEVEL
         }
+        # Pages can be small, and each of them is several writes.
+        raw = sink if isinstance(sink, pa.NativeFile) else pa.PythonFile(sink, mode="w")
+        self._sink = pa.BufferedOutputStream(raw, _BUFFER)
         self._writer = pq.ParquetWriter(
-            sink,
+            self._sink,
             self._schema,
             compression={path: leaf.codec for path, (leaf, *_) in by_path.items()},
             compression_level=levels or None,
@@ -216,6 +220,7 @@ class SurvivorsFile:
                 self._flush()
         finally:
             self._writer.close()
+            self._sink.detach()
 
     def write(self, table: pa.Table, size: int | None = None) -> None:
         """Take rows, in the types in which values travel; they count for `size` bytes.

@@ -71,8 +71,11 @@ class StagedFile(io.RawIOBase):
     def write(self, data: Any) -> int:  # noqa: ANN401 - any buffer, as io.RawIOBase has it
         """Write and digest a buffer."""
         view = memoryview(data).cast("B")
-        with self._noted():
+        try:
             self._spool.file.write(view)
+        except OSError as error:
+            self._failure = error
+            raise
         self._digest.update(view)
         self._size += view.nbytes
         return view.nbytes
@@ -93,14 +96,10 @@ class StagedFile(io.RawIOBase):
 
     def flush(self) -> None:
         """Hand on what is buffered."""
-        if not self._spool.file.closed:
-            with self._noted():
-                self._spool.file.flush()
-
-    @contextmanager
-    def _noted(self) -> Iterator[None]:
+        if self._spool.file.closed:
+            return
         try:
-            yield
+            self._spool.file.flush()
         except OSError as error:
             self._failure = error
             raise

@@ -13,6 +13,7 @@ from .plan import Unit
 from .reducing import Reducing, after_reduction
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     Ints = NDArray[np.int64]
@@ -72,7 +73,7 @@ class Records:
         places = self._findings["row"].to_numpy() + firsts[self._found_in]
         self._found_at = survivors[places]
 
-    def lists(self) -> Iterator[dict[str, pl.DataFrame]]:
+    def lists(self) -> Iterator[dict[str, pa.Table]]:
         """Give the lists of each unit: `decisions`, `purge`, and `findings` if they were sought."""
         lists = {
             "decisions": self._apart(self._decisions(), self._unit),
@@ -81,8 +82,8 @@ class Records:
         if self._looked_at:
             row = pl.Series("row", self._found_at + self._offsets[self._found_in])
             lists["findings"] = self._apart(self._findings.with_columns(row), self._found_in)
-        for frames in zip(*lists.values(), strict=True):
-            yield dict(zip(lists, frames, strict=True))
+        for tables in zip(*lists.values(), strict=True):
+            yield dict(zip(lists, tables, strict=True))
 
     def counts(self) -> Iterator[dict[str, Any]]:
         """Count the records of each unit, as UnitResult has it."""
@@ -139,11 +140,12 @@ class Records:
         sizes: list[int] = np.bincount(unit, minlength=len(self._units)).tolist()
         return sizes
 
-    def _apart(self, frame: pl.DataFrame, unit: Ints) -> Iterator[pl.DataFrame]:
+    def _apart(self, frame: pl.DataFrame, unit: Ints) -> Iterator[pa.Table]:
         """Cut a frame into that of each unit."""
-        start = 0
+        # One chunk a column: which other units there were must not show in the files.
+        table, start = frame.rechunk().to_arrow().combine_chunks(), 0
         for size in self._sizes(unit):
-            yield frame.slice(start, size)
+            yield table.slice(start, size)
             start += size
 
     def _counted(self, unit: Ints, *columns: pl.Series) -> list[tuple[Any, ...]]:

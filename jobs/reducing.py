@@ -40,6 +40,8 @@ FINDINGS: Final[dict[str, Any]] = {
 """Columns of the list of findings: where, what, how sure, what became of it. No text."""
 
 _SCOPES: Final = {"user": "user_id", "organisation": "org_id"}
+SCOPED: Final = ("record_id", *_SCOPES.values())
+"""The facts about records that reduction asks for."""
 
 
 class Reducing:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, cast
 
 from more_itertools import constrained_batches
 
-from ..connectors.audit import UnitResult, write_frame
+from ..connectors.audit import UnitResult, write_table
 from ..connectors.folder import Folder
 from ..connectors.parquet import ParquetShard
 from ..connectors.pending import TABLE_BYTES, TABLE_ROWS
@@ -27,7 +27,7 @@ from ..filters.texts.paths import holds_text
 from .context import Context
 from .plan import Unit
 from .records import Records
-from .reducing import Reducing, reduce_together
+from .reducing import SCOPED, Reducing, reduce_together
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -89,7 +89,7 @@ def release(together: Sequence[Decided], context: Context) -> list[UnitResult]:
         staged = []
         for each, lists, counts in zip(outgoing, records.lists(), records.counts(), strict=True):
             each.check(counts["eligible"])
-            staged.append({name: each.list_records(name, frame) for name, frame in lists.items()})
+            staged.append({name: each.list_records(name, table) for name, table in lists.items()})
         context.check_goes_on()
         return [
             replace(
@@ -116,7 +116,7 @@ class _Outgoing:
             reduction,
             self.unit.name,
             settings.paths(self.shard.schema),
-            decided.facts.filter(self.eligible),
+            decided.facts.select(SCOPED).filter(self.eligible),
             settings.id_column,
         )
         self._audit, self._stack = context.audit, stack
@@ -137,10 +137,10 @@ class _Outgoing:
         """Read the rows that are to go out."""
         return self.shard.survivors(self.columns, self.groups, self.eligible.to_arrow())
 
-    def list_records(self, name: str, frame: pl.DataFrame) -> StagedFile:
+    def list_records(self, name: str, table: pa.Table) -> StagedFile:
         """Write a list of its records below the audit folder."""
         file = self._stage(self._audit, f"{name}/{self.unit.output}", OWNER_ONLY)
-        write_frame(frame, file)
+        write_table(table, file)
         return file
 
     def check(self, decided: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pyarrow as pa
 import pytest
-from corpusgate.connectors.audit import write_frame
+from corpusgate.connectors.audit import write_table
 from corpusgate.connectors.staged import StagedFile
 from runs.workshop import Workshop, stable
 from runs.world import table
@@ -72,6 +72,6 @@ def test_a_part_of_a_frame_is_written_as_if_there_were_no_more(tmp_path, begin):
     digests = set()
     for frame in (part, alone, pl.concat([alone[:9], alone[9:]])):
         with StagedFile(tmp_path, "list.parquet") as file:
-            write_frame(frame, file)
+            write_table(frame.to_arrow(), file)
             digests.add(file.publish().sha256)
     assert len(digests) == 1
