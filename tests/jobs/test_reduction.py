@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
@@ -195,6 +196,32 @@ def test_workers_and_batches_change_no_byte(world, monkeypatch):
         monkeypatch.setattr(whose, "TABLE_ROWS", 3)
         world.run(workers=2, fresh=True)
         assert stable(world.out) == before
+
+
+def test_a_shard_that_cannot_be_reduced_costs_only_itself(world, monkeypatch):
+    from corpusgate.filters.reduce.reducer import Reducer
+
+    names = [f"{index}.parquet" for index in range(5)]
+    for index, name in enumerate(names):
+        world.records(name, [record(10 * index + n, f"{n} {MAIL}") for n in range(4)])
+    world.records("2.parquet", [record(90, f"poison {MAIL}")])
+    world.run(workers=1)
+    before = stable(world.out)
+    reduce = Reducer.reduce
+
+    def picky(self, leaves, scopes):
+        if "poison" in "".join(text for each in leaves for text in each.texts.to_pylist()):
+            raise RuntimeError(MAIL)
+        return reduce(self, leaves, scopes)
+
+    monkeypatch.setattr(Reducer, "reduce", picky)
+    summary = world.run(workers=1, fresh=True)
+    assert list(summary.unreadable) == ["2.parquet"]
+    after = stable(world.out)
+    others = [name for name in before if Path(name).name in set(names) - {"2.parquet"}]
+    assert len(others) == 4 * len(("eligible", "decisions", "purge", "findings"))
+    assert {name: after[name] for name in others} == {name: before[name] for name in others}
+    assert not [name for name in after if Path(name).name == "2.parquet"]
 
 
 def test_reducing_what_was_reduced_changes_nothing(world):
