@@ -9,7 +9,7 @@ import contextlib
 import io
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
@@ -118,8 +118,14 @@ def _write(table: pa.Table, file: io.IOBase) -> None:
 def write_shards(audit: Folder, results: Iterable[UnitResult]) -> Written:
     """Write `shards.parquet`: one row a unit, in the order of shards and parts."""
     ordered = sorted(results, key=lambda result: (result.shard, result.part))
-    rows = [{k: v for k, v in asdict(r).items() if k in SHARD_SCHEMA} for r in ordered]
-    frame = pl.DataFrame(rows, schema=SHARD_SCHEMA)
+    columns = {
+        name: [
+            vars(value) if isinstance(value, Written) else value
+            for value in (getattr(result, name) for result in ordered)
+        ]
+        for name in SHARD_SCHEMA
+    }
+    frame = pl.DataFrame(columns, schema=SHARD_SCHEMA)
     with StagedFile(audit, SHARDS, OWNER_ONLY) as file:
         write_table(frame.to_arrow(), file)
         return file.publish()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, cast
 
 from more_itertools import constrained_batches
 
+from ..connectors.at_once import at_once
 from ..connectors.audit import UnitResult, write_table
 from ..connectors.folder import Folder
 from ..connectors.parquet import ParquetShard
@@ -86,22 +87,28 @@ def release(together: Sequence[Decided], context: Context) -> list[UnitResult]:
             [each.verdict for each in together],
             [each.reducing for each in outgoing],
         )
-        staged = []
+        staged: list[dict[str, StagedFile]] = []
         for each, lists, counts in zip(outgoing, records.lists(), records.counts(), strict=True):
             each.check(counts["eligible"])
-            staged.append({name: each.list_records(name, table) for name, table in lists.items()})
+            listed = {name: each.list_records(name, table) for name, table in lists.items()}
+            staged.append({"released": each.staged, **listed})
         context.check_goes_on()
-        return [
-            replace(
+        everything = [file for files in staged for file in files.values()]
+        remote = context.output.remote or context.audit.remote
+        written = at_once(StagedFile.publish, everything, remote=remote)
+        results = []
+        for each, files, counts in zip(outgoing, staged, records.counts(), strict=True):
+            mine = {name: next(written) for name in files}
+            result = replace(
                 each.result,
                 **counts,
-                released=each.staged.publish(),
-                decisions=files["decisions"].publish(),
-                purge_list=files["purge"].publish(),
-                findings=files["findings"].publish() if "findings" in files else None,
+                released=mine["released"],
+                decisions=mine["decisions"],
+                purge_list=mine["purge"],
+                findings=mine.get("findings"),
             )
-            for each, files, counts in zip(outgoing, staged, records.counts(), strict=True)
-        ]
+            results.append(result)
+        return results
 
 
 class _Outgoing:

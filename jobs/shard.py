@@ -12,10 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import polars as pl
+from more_itertools import consume
 
+from ..connectors.at_once import at_once
 from ..connectors.audit import UnitResult, commit
 from ..connectors.folder import Folder, Opens
 from ..connectors.jsonl import is_jsonl, jsonl_to_parquet
@@ -77,9 +80,13 @@ def _released(
             return [result for one in together for result in _released([one], keys, context)]
         return [failed(blank(together[0].unit), error)]
     context.check_goes_on()
-    for each, result in zip(together, results, strict=True):
-        commit(context.audit, keys[each.unit], result)
+    done = [(keys[each.unit], result) for each, result in zip(together, results, strict=True)]
+    consume(at_once(partial(_commit, context.audit), done, remote=context.audit.remote))
     return results
+
+
+def _commit(audit: Folder, done: tuple[str, UnitResult]) -> None:
+    commit(audit, *done)
 
 
 def failed(base: UnitResult, error: CorpusgateError) -> UnitResult:
