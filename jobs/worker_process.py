@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..connectors.audit import UnitResult
     from .context import Context
     from .plan import Unit
+    from .spec import PiiSpec
 
 _START: Final = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer);"
@@ -36,8 +37,11 @@ _PATIENCE: Final = 10.0  # seconds that an idle process gets to end
 class WorkerProcess:
     """A process that works for one thread of this one. Use as a context manager."""
 
-    def __init__(self) -> None:
-        """Start it. Ctrl-C in a terminal is its parent's business: it has a session of its own."""
+    def __init__(self, pii: PiiSpec | None = None) -> None:
+        """Start it; what `pii` asks for is made there at once.
+
+        Ctrl-C in a terminal is its parent's business: it has a session of its own.
+        """
         self._process = subprocess.Popen(
             [sys.executable, "-c", _START],
             stdin=subprocess.PIPE,
@@ -45,6 +49,7 @@ class WorkerProcess:
             start_new_session=True,
         )
         self._send(sys.path)
+        self._send(pii)
 
     def begin(self, context: bytes) -> None:
         """Give it what all units of the run share, pickled. Raises OutputError if it is dead."""
@@ -94,7 +99,9 @@ def serve() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     leave_pandas_out()
-    import presidio_analyzer.predefined_recognizers  # noqa: F401 - most of what takes its time
+    pii: PiiSpec | None = tasks.get()
+    if pii is not None and pii.nlp is None and not pii.recognizers:
+        _make_recognizers(pii)
 
     from .shard import process
 
@@ -110,6 +117,15 @@ def serve() -> None:
             answer = (None, unforeseen(error, group[0].name))
         pickle.dump(answer, answers, pickle.HIGHEST_PROTOCOL)
         answers.flush()
+
+
+def _make_recognizers(pii: PiiSpec) -> None:
+    """Make what the run's scanner will want here; what is wrong with it, the run itself says."""
+    from ..filters.detect.scanner import usual_judges
+
+    entities = None if pii.entities is None else tuple(pii.entities)
+    with contextlib.suppress(ValueError):
+        usual_judges(entities, tuple(pii.languages), pii.profile, pii.least)
 
 
 def _receive(pipe: IO[bytes], tasks: queue.SimpleQueue[Any]) -> None:

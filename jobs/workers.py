@@ -23,7 +23,7 @@ from ..connectors.audit import UnitResult
 from .context import Context
 from .plan import Unit
 from .shard import process
-from .spec import Job
+from .spec import Job, PiiSpec
 from .worker_process import WorkerProcess
 
 LARGE: Final = 64.0
@@ -62,11 +62,11 @@ class LocalEngine:
     def expect(self, job: Job, megabytes: float) -> None:
         """Start processes, if they will pay: they load their modules meanwhile."""
         if job.pii is not None and megabytes >= LARGE:
-            self._start(self.workers - 1)
+            self._start(self.workers - 1, job.pii)
 
-    def _start(self, count: int) -> None:
+    def _start(self, count: int, pii: PiiSpec | None = None) -> None:
         while len(self._others) < count:
-            self._others.append(self._stack.enter_context(WorkerProcess()))
+            self._others.append(self._stack.enter_context(WorkerProcess(pii)))
 
     def __call__(
         self, units: Sequence[Unit], keys: dict[Unit, str], context: Context

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache as remembered
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -38,6 +39,25 @@ FINDINGS: Final = pa.schema(
         ("score", pa.float32()),
     ]
 )
+
+
+def judges(
+    entities: tuple[str, ...] | None,
+    languages: tuple[str, ...],
+    profile: str,
+    threshold: float,
+    added: tuple[Any, ...] = (),
+) -> tuple[Judge, ...]:
+    """Make the recognisers of each language; see `entities.recognizers` for what is asked for."""
+    made = chosen(entities, languages, profile, added)
+    return tuple(
+        Judge([r for r in made if r.supported_language == code], code, threshold)
+        for code in languages
+    )
+
+
+usual_judges = lru_cache(maxsize=4)(judges)
+"""The same, once a process: making them takes most of a second, and threads may share them."""
 
 
 class Scanner:
@@ -83,18 +103,17 @@ class Scanner:
         self._names = elsewhere
         if asked is not None and "default" not in asked:
             self._names = elsewhere.intersection(asked)
-        made = chosen(own, self.languages, self.profile, self._added)
-        self._judges = [
-            Judge([r for r in made if r.supported_language == code], code, self.threshold)
-            for code in self.languages
-        ]
-        names = {name for r in made for name in r.supported_entities}
+        wanted = (None if own is None else tuple(own), self.languages, self.profile, self.threshold)
+        self._judges = judges(*wanted, self._added) if self._added else usual_judges(*wanted)
+        names = {
+            n for judge in self._judges for r in judge.recognizers for n in r.supported_entities
+        }
         self.entities = tuple(sorted(names | self._names))
         if self._prefilter is None:
-            sought: set[Expression] = set()
+            expressions: set[Expression] = set()
             for judge in self._judges:
-                sought |= judge.expressions()
-            self._prefilter = Prefilter(sorted(sought), cache)
+                expressions |= judge.expressions()
+            self._prefilter = Prefilter(sorted(expressions), cache)
 
     def __getstate__(self) -> dict[str, Any]:
         """Travel as what was asked for, and the compiled database."""
