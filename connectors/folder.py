@@ -6,6 +6,7 @@ to the folder, with slashes; no path leads out of it.
 
 from __future__ import annotations
 
+import io
 import os
 import secrets
 import shutil
@@ -24,6 +25,8 @@ from ..filters.errors import OutputError
 PARTIAL: Final = ".partial"
 AHEAD: Final = 256 << 10
 REMOTE_AHEAD: Final = 8 << 20
+SMALL: Final = 1 << 20
+"""Files up to this size are held in memory while they are written: many may be open at once."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,11 @@ class Opens(Protocol):
 class Spool(Protocol):
     """A file that is being written and stands nowhere yet."""
 
-    file: IO[bytes]
+    def write(self, data: memoryview) -> None:
+        """Write so many bytes."""
 
     def open_input_file(self) -> pa.NativeFile:
-        """Open what was written and flushed so far, to read it."""
+        """Open what was written so far, to read it."""
 
     def publish(self) -> None:
         """Put it in its place, replacing what was there, whole or not at all."""
@@ -162,7 +166,7 @@ class LocalFolder(Folder):
     >>> with tempfile.TemporaryDirectory() as place:
     ...     folder = LocalFolder(Path(place))
     ...     spool = folder.spool("a/b.txt", 0o600)
-    ...     _ = spool.file.write(b"text")
+    ...     spool.write(memoryview(b"text"))
     ...     before = [entry.path for entry in folder.files()]
     ...     spool.publish()
     ...     before, [(entry.path, entry.size) for entry in folder.files()], folder.read("a/b.txt")
@@ -295,35 +299,53 @@ def _retain(folder: str, good: Collection[str]) -> bool:
 
 
 class _HiddenFile:
-    """A hidden file beside the place where it will stand."""
+    """A hidden file beside the place where it will stand, once it is too large for memory."""
 
     def __init__(self, target: Path, mode: int) -> None:
-        self._target = target
+        self._target, self._mode = target, mode
         # Two workers of a cluster may write the same file at once, one of them given up for dead.
         self._partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}{PARTIAL}")
-        self._published = False
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        try:
-            opened = os.open(self._partial, flags, mode)
-        except FileNotFoundError:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            opened = os.open(self._partial, flags, mode)
-        self.file: IO[bytes] = os.fdopen(opened, "wb", buffering=1 << 20)
+        self._memory = io.BytesIO()
+        self._file: IO[bytes] = self._memory
+        self._on_disk = False
+
+    def write(self, data: memoryview) -> None:
+        self._file.write(data)
+        if not self._on_disk and self._file.tell() > SMALL:
+            self._settle()
 
     def open_input_file(self) -> pa.NativeFile:
+        self._settle()
+        self._file.flush()
         return pa.OSFile(str(self._partial))
 
     def publish(self) -> None:
-        self.file.close()
+        self._settle()
+        self._file.close()
         self._partial.replace(self._target)
-        self._published = True
+        self._on_disk = False
 
     def drop(self) -> None:
         # A full disk can refuse the last flush; the partial file is dropped all the same.
         with suppress(OSError):
-            self.file.close()
-        if not self._published:
+            self._file.close()
+        if self._on_disk:
             self._partial.unlink(missing_ok=True)
+
+    def _settle(self) -> None:
+        """Begin the file itself, with what was written so far."""
+        if self._on_disk:
+            return
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        try:
+            opened = os.open(self._partial, flags, self._mode)
+        except FileNotFoundError:
+            self._target.parent.mkdir(parents=True, exist_ok=True)
+            opened = os.open(self._partial, flags, self._mode)
+        self._file = os.fdopen(opened, "wb", buffering=SMALL)
+        self._on_disk = True
+        self._file.write(self._memory.getbuffer())
+        self._memory = io.BytesIO()
 
 
 def folder_of(place: Folder | Path) -> Folder:

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
 import pyarrow as pa
 
-from .folder import REMOTE_AHEAD, Entry, Folder, RemoteFolder, Spool
+from .folder import REMOTE_AHEAD, SMALL, Entry, Folder, RemoteFolder, Spool
 from .object_file import ObjectFile, ObjectReader
 from .stores import Storage, StoreError, open_store, store_errors
 
@@ -223,26 +223,31 @@ class _Upload:
     def __init__(self, folder: ObjectFolder, path: str) -> None:
         self._folder = folder
         self._path = path
-        self.file: IO[bytes] = tempfile.TemporaryFile(prefix="corpusgate-")  # noqa: SIM115
+        self._file = tempfile.SpooledTemporaryFile(SMALL, prefix="corpusgate-")  # noqa: SIM115
+
+    def write(self, data: memoryview) -> None:
+        self._file.write(data)
 
     def open_input_file(self) -> pa.NativeFile:
-        again = os.fdopen(os.dup(self.file.fileno()), "rb")
+        self._file.rollover()
+        self._file.flush()
+        again = os.fdopen(os.dup(self._file.fileno()), "rb")
         again.seek(0)
         return pa.PythonFile(again, mode="r")
 
     def publish(self) -> None:
         import obstore
 
-        self.file.flush()
+        self._file.flush()
 
         def upload() -> None:
-            self.file.seek(0)
+            self._file.seek(0)
             key = self._folder.key(self._path)
-            obstore.put(self._folder.store, key, self.file, chunk_size=PART, max_concurrency=4)
+            obstore.put(self._folder.store, key, self._file, chunk_size=PART, max_concurrency=4)
 
         self._folder.tried(self._path, upload)
-        self.file.close()
+        self._file.close()
 
     def drop(self) -> None:
         with suppress(OSError):
-            self.file.close()
+            self._file.close()

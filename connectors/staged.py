@@ -61,7 +61,6 @@ class StagedFile(io.RawIOBase):
 
     def open_input_file(self, _: str = "") -> pa.NativeFile:
         """Open what was written so far, to read it."""
-        self.flush()
         return self._spool.open_input_file()
 
     def writable(self) -> bool:
@@ -72,7 +71,7 @@ class StagedFile(io.RawIOBase):
         """Write and digest a buffer."""
         view = memoryview(data).cast("B")
         try:
-            self._spool.file.write(view)
+            self._spool.write(view)
         except OSError as error:
             self._failure = error
             raise
@@ -93,16 +92,6 @@ class StagedFile(io.RawIOBase):
     def tell(self) -> int:
         """Give the number of bytes written."""
         return self._size
-
-    def flush(self) -> None:
-        """Hand on what is buffered."""
-        if self._spool.file.closed:
-            return
-        try:
-            self._spool.file.flush()
-        except OSError as error:
-            self._failure = error
-            raise
 
     def publish(self) -> Written:
         """Put the file in its place, replacing what was there."""

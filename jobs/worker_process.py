@@ -48,12 +48,12 @@ class WorkerProcess:
             stdout=subprocess.PIPE,
             start_new_session=True,
         )
-        self._send(sys.path)
+        self._write(sys.path)
         self._send(pii)
 
     def begin(self, context: bytes) -> None:
         """Give it what all units of the run share, pickled. Raises OutputError if it is dead."""
-        self._send(context)
+        self._write(context)
 
     def __call__(self, group: Sequence[Unit], keys: Mapping[Unit, str]) -> list[UnitResult]:
         """Process a group there. Raises what `process` raises, and OutputError if it dies."""
@@ -68,6 +68,9 @@ class WorkerProcess:
         return answer
 
     def _send(self, what: Any) -> None:  # noqa: ANN401 - whatever `serve` takes
+        self._write(pickle.dumps(what, pickle.HIGHEST_PROTOCOL))
+
+    def _write(self, what: list[str] | bytes) -> None:
         pipe = _pipe(self._process.stdin)
         try:
             pickle.dump(what, pipe, pickle.HIGHEST_PROTOCOL)
@@ -93,13 +96,13 @@ class WorkerProcess:
 
 def serve() -> None:
     """Be a worker process: what `WorkerProcess` sends comes in, what became of it goes out."""
-    tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    tasks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(sys.stdin.buffer, tasks), daemon=True).start()
     # What a library prints must not come between the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     leave_pandas_out()
-    pii: PiiSpec | None = tasks.get()
+    pii: PiiSpec | None = pickle.loads(tasks.get())
     if pii is not None and pii.nlp is None and not pii.recognizers:
         _make_recognizers(pii)
 
@@ -107,7 +110,7 @@ def serve() -> None:
 
     context: Context = pickle.loads(tasks.get())
     while True:
-        group, keys = tasks.get()
+        group, keys = pickle.loads(tasks.get())
         answer: tuple[list[UnitResult] | None, Exception | None]
         try:
             answer = (process(group, keys, context), None)
@@ -128,8 +131,12 @@ def _make_recognizers(pii: PiiSpec) -> None:
         usual_judges(entities, tuple(pii.languages), pii.profile, pii.least)
 
 
-def _receive(pipe: IO[bytes], tasks: queue.SimpleQueue[Any]) -> None:
-    """Take what is sent; where that ends, so does this process, whatever it is doing."""
+def _receive(pipe: IO[bytes], tasks: queue.SimpleQueue[bytes]) -> None:
+    """Take what is sent; where that ends, so does this process, whatever it is doing.
+
+    It comes as bytes: what is in them is made by the thread that imports modules, or the two could
+    wait for each other's.
+    """
     with contextlib.suppress(EOFError, OSError, pickle.UnpicklingError):
         while True:
             tasks.put(pickle.load(pipe))

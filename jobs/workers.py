@@ -31,6 +31,7 @@ LARGE: Final = 64.0
 
 GROUP_ROWS: Final = 1 << 18
 GROUP_FILES: Final = 128
+OPEN_FILES: Final = 512  # of all threads together; a process may often open 1,024
 GROUPS_EACH: Final = 3
 _ROW_BYTES: Final = 1000  # of JSON lines, which are counted only when they are read
 
@@ -76,7 +77,7 @@ class LocalEngine:
         On Ctrl-C, or when the output cannot be written, units that have not begun never do, and
         those under way end before the exception goes on, so nobody writes after the run is over.
         """
-        groups = list(grouped(units, self.workers))
+        groups = list(grouped(units, self.workers, max(1, OPEN_FILES // self.workers)))
         workers = max(1, min(self.workers, len(groups)))
         size = sum(unit.size / unit.parts for unit in units) / 1e6
         looks = context.reduction.reducer is not None
@@ -92,11 +93,11 @@ class LocalEngine:
         yield from _in_threads(groups, free, workers)
 
 
-def grouped(units: Sequence[Unit], workers: int) -> Iterator[list[Unit]]:
+def grouped(units: Sequence[Unit], workers: int, most: int | None = None) -> Iterator[list[Unit]]:
     """Put small units together: what the registers say is then looked up once for all of them.
 
     Every worker still gets several groups, so that none waits long for the last. Parts of one file
-    stand alone: each holds the whole file's footer in memory.
+    stand alone: each holds the whole file's footer in memory. A group has at most `most` files.
     """
 
     def rows(unit: Unit) -> int:
@@ -106,7 +107,7 @@ def grouped(units: Sequence[Unit], workers: int) -> Iterator[list[Unit]]:
     groups = constrained_batches(
         units,
         limit,
-        GROUP_FILES,
+        min(GROUP_FILES, most or GROUP_FILES),
         get_len=lambda unit: rows(unit) if unit.parts == 1 else limit + 1,
         strict=False,
     )
