@@ -231,15 +231,17 @@ def test_a_bucket_that_is_not_there_is_an_error(store):
         list_inputs([uri], Path(), Storage(endpoint=store.address))
 
 
-@pytest.mark.parametrize(
-    ("objects", "pages"), [(30, 1), pytest.param(1500, 2, marks=pytest.mark.slow)]
-)
-def test_listing_asks_for_a_thousand_objects_at_a_time(s3, objects, pages):
-    folder = s3.folder(f"many{objects}")
-    for number in range(objects):
-        s3.request("PUT", f"/{BUCKET}/many{objects}/{number:04}.parquet")
-    assert asked_for(s3, f"many{objects}", objects) == {"GET": pages, "HEAD": 1}
-    folder.clear("")
+@pytest.fixture(scope="module")
+def many(s3_server):
+    """More objects than two requests list."""
+    for number in range(2100):
+        s3_server.request("PUT", f"/{BUCKET}/many/{number:04}.parquet")
+    return "many", 2100
+
+
+@pytest.mark.slow
+def test_listing_asks_for_a_thousand_objects_at_a_time(s3, many):
+    assert asked_for(s3, *many) == {"GET": 3, "HEAD": 1}
 
 
 def test_listing_asks_for_no_object_by_itself(store):
@@ -382,10 +384,9 @@ def test_a_listing_that_breaks_off_goes_on_and_names_nothing_twice(store):
     assert names(store.folder("broken-list")) == []
 
 
-@pytest.mark.parametrize("objects", [pytest.param(2100, marks=pytest.mark.slow)])
-def test_a_long_listing_goes_on_behind_what_it_has(s3, objects):
-    for number in range(objects):
-        s3.request("PUT", f"/{BUCKET}/long/{number:04}")
+@pytest.mark.slow
+def test_a_long_listing_goes_on_behind_what_it_has(s3, many):
+    prefix, objects = many
     asked = []
 
     def fault(method, path):
@@ -395,8 +396,8 @@ def test_a_long_listing_goes_on_behind_what_it_has(s3, objects):
         return "half" if len(asked) in (2, 3) else ""
 
     with proxy(s3, fault) as front:
-        found = [entry.path for entry in s3.folder("long", address_of(front)).files()]
-    assert found == [f"{number:04}" for number in range(objects)]
+        found = [entry.path for entry in s3.folder(prefix, address_of(front)).files()]
+    assert found == [f"{number:04}.parquet" for number in range(objects)]
     assert len(asked) == 5
 
 
