@@ -5,6 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SOURCES := build/src/corpusgate
+# Tests start Python hundreds of times: wherever this is set, it would compile everything each time.
+export PYTHONDONTWRITEBYTECODE :=
+# A file's tests share servers, corpora and models: they stay together.
+SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -19,10 +23,10 @@ demo: $(READY) ## Build a small corpus in build/demo and run the whole gate on i
 	$(BIN)/corpusgate run build/demo/job.yaml --fresh
 
 test: $(READY) ## Run the tests, without the slow and the fault suites
-	$(BIN)/pytest -n $(WORKERS) -m "not slow and not faults"
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not slow and not faults"
 
 faults: $(READY) ## Run the slow and the fault suites
-	$(BIN)/pytest -m "slow or faults"
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m "slow or faults"
 
 check: lint types layers doctest ## Lint, format, types, import layers and doctests; changes nothing
 

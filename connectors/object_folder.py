@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from .folder import REMOTE_AHEAD, SMALL, Entry, Folder, RemoteFolder, Spool
 from .object_file import ObjectFile, ObjectReader
-from .stores import Storage, StoreError, open_store, store_errors
+from .stores import CHANGED, Storage, StoreError, open_store, store_errors
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -185,7 +185,20 @@ class ObjectFolder(RemoteFolder):
 
     def replace(self, path: str, data: bytes, version: str) -> str:
         """Write an object over the one with the ETag `version`. Raises FileExistsError."""
+        if self.scheme == "gs":  # which knows no condition on an ETag, only on a generation
+            return self._put(path, data, {"version": self._generation(path, version)})
         return self._put(path, data, {"e_tag": version})
+
+    def _generation(self, path: str, version: str) -> str:
+        """Give the generation of the object with this ETag. Raises FileExistsError."""
+        import obstore
+
+        found = None
+        with suppress(FileNotFoundError), store_errors(self.show(path)):
+            found = obstore.head(self.store, self.key(path))
+        if found is None or found["e_tag"] != version:
+            raise FileExistsError(errno.EEXIST, CHANGED, self.show(path))
+        return str(found["version"])
 
     def _put(self, path: str, data: bytes, mode: Any) -> str:  # noqa: ANN401 - obstore's mode
         import obstore
@@ -214,6 +227,8 @@ class ObjectFolder(RemoteFolder):
 
 def _entry(found: Any, path: str) -> Entry:  # noqa: ANN401 - obstore's dictionary
     version = str(found["e_tag"] or found["version"] or found["last_modified"].isoformat())
+    if found["e_tag"] and not version.startswith(('"', "W/")):
+        version = f'"{version}"'  # Azure's listings leave out the quotes that all its headers have
     return Entry(path, int(found["size"]), version, found["last_modified"].timestamp())
 
 

@@ -36,6 +36,7 @@ _DENIES: Final = (
     "the object store denies access: check the credentials, their permissions, and this "
     "machine's clock"
 )
+CHANGED: Final = "the object is another one by now"
 _DENIED: Final = ("PermissionDeniedError", "UnauthenticatedError")
 
 
@@ -192,7 +193,7 @@ def store_errors(place: str) -> Iterator[None]:
     except FileNotFoundError:
         failure = FileNotFoundError(errno.ENOENT, "no such object", place)
     except (AlreadyExistsError, PreconditionError):
-        failure = FileExistsError(errno.EEXIST, "the object is another one by now", place)
+        failure = FileExistsError(errno.EEXIST, CHANGED, place)
     except BaseError as error:
         status = _STATUS.search(str(error))
         what = f"answered {status[1].strip()}" if status else "did not answer, or was cut off"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -31,9 +32,7 @@ def load_policy(name_or_path: str | Path, base: Path | None = None) -> Policy:
     'openai-api-data'
     """
     if str(name_or_path) in built_in():
-        folder = files(f"{__package__.rpartition('.')[0]}.filters") / "policies"
-        text = (folder / f"{name_or_path}.yaml").read_text(encoding="utf-8")
-        return parse_policy(text, str(name_or_path))
+        return _built_in(str(name_or_path))
     path = (base or Path()) / name_or_path
     try:
         text = path.read_text(encoding="utf-8")
@@ -44,3 +43,9 @@ def load_policy(name_or_path: str | Path, base: Path | None = None) -> Policy:
         fix = f"built in: {', '.join(built_in())}; otherwise give the path of a policy file"
         raise PolicyError(str(name_or_path), (Fault("file", "no such policy", fix),)) from None
     return parse_policy(text, str(name_or_path))
+
+
+@cache
+def _built_in(name: str) -> Policy:
+    folder = files(f"{__package__.rpartition('.')[0]}.filters") / "policies"
+    return parse_policy((folder / f"{name}.yaml").read_text(encoding="utf-8"), name)

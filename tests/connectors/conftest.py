@@ -1,10 +1,18 @@
-"""A real PostgreSQL, started from a wheel, and a real server of the S3 protocol."""
+"""A real PostgreSQL, started from a wheel, and servers of the object stores' protocols."""
 
 import tempfile
 from pathlib import Path
 
 import pytest
-from runs.s3 import s3, s3_server  # noqa: F401 - fixtures
+from runs.object_stores import (  # noqa: F401 - fixtures
+    azure,
+    azure_server,
+    google,
+    google_server,
+    s3,
+    s3_server,
+    store,
+)
 
 
 @pytest.fixture(scope="session")

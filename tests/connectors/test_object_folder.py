@@ -1,8 +1,9 @@
-"""A folder in an object store does what a local one does, on a real server of the S3 protocol."""
+"""A folder in an object store does what a local one does, on servers of the stores' protocols."""
 
 import errno
 import pickle
 import xml.etree.ElementTree as ET
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,22 +13,25 @@ import pyarrow.parquet as pq
 import pytest
 from corpusgate.connectors import object_file, object_folder, stores
 from corpusgate.connectors.folder import LocalFolder
+from corpusgate.connectors.object_folder import ObjectFolder
 from corpusgate.connectors.parquet import ParquetShard
 from corpusgate.connectors.staged import StagedFile
 from corpusgate.connectors.storage import list_inputs, open_folder, resolve
 from corpusgate.connectors.stores import Storage, StoreError
 from corpusgate.filters.errors import OutputError, SchemaError, UnitError
+from runs.azure import ACCOUNT
+from runs.object_stores import STORES
 from runs.s3 import BUCKET, KEY, SECRET, address_of, proxy
 
 NAMES = ["team=r%26d/a b.parquet", "x#y?.parquet", "é/ü.parquet", "a+b&c[1]{2}~.parquet"]
 
 
-@pytest.fixture(params=["local", "s3"])
+@pytest.fixture(params=["local", *STORES])
 def folder(request, tmp_path):
     """The same folder, here and there."""
     if request.param == "local":
         return LocalFolder(tmp_path / "out")
-    return request.getfixturevalue("s3").folder(f"same/{tmp_path.name}")
+    return request.getfixturevalue(request.param).folder(f"same/{tmp_path.name}")
 
 
 @pytest.fixture
@@ -118,34 +122,33 @@ def test_streams_are_unpacked_as_their_names_say(folder):
             assert stream.read() == text
 
 
-def test_a_folder_travels_as_its_address(s3):
-    folder = s3.folder("travels")
+def test_a_folder_travels_as_its_address(store):
+    folder = store.folder("travels")
     put(folder, "a", b"x")
     data = pickle.dumps(folder)
     assert len(data) < 400
-    assert SECRET.encode() not in data
-    assert KEY.encode() not in data
+    assert not [secret for secret in store.secrets if secret.encode() in data]
     again = pickle.loads(data)  # noqa: S301 - our own bytes
     assert again == folder
     assert hash(again) == hash(folder)
     assert again.read("a") == b"x"
 
 
-def test_who_holds_whom(s3, tmp_path):
-    folder = s3.folder("a/b")
+def test_who_holds_whom(store, tmp_path):
+    folder = store.folder("a/b")
     assert folder.holds(folder)
     assert folder.holds(folder.at("c"))
-    assert not folder.holds(s3.folder("a/bc"))
-    assert not folder.holds(s3.folder("a"))
-    assert s3.folder("").holds(folder)
+    assert not folder.holds(store.folder("a/bc"))
+    assert not folder.holds(store.folder("a"))
+    assert store.folder("").holds(folder)
     assert not folder.holds(LocalFolder(tmp_path))
     assert not LocalFolder(tmp_path).holds(folder)
-    with pytest.raises(OutputError, match=r"s3://bucket/a/b: .*local files only"):
+    with pytest.raises(OutputError, match=f"{store.uri('a/b')}: .*local files only"):
         _ = folder.local
 
 
-def test_an_object_that_is_replaced_while_it_is_read_is_an_error(s3):
-    folder = s3.folder("replaced")
+def test_an_object_that_is_replaced_while_it_is_read_is_an_error(store):
+    folder = store.folder("replaced")
     put(folder, "a", b"1" * 200_000)
     with folder.open_input_file("a") as file:
         assert file.read_at(3, 0) == b"111"
@@ -154,8 +157,8 @@ def test_an_object_that_is_replaced_while_it_is_read_is_an_error(s3):
             file.read_at(3, 0)
 
 
-def test_conditional_writes(s3):
-    folder = s3.folder("conditional")
+def test_conditional_writes(store):
+    folder = store.folder("conditional")
     first = folder.create("lock", b"1")
     with pytest.raises(FileExistsError):
         folder.create("lock", b"2")
@@ -164,6 +167,11 @@ def test_conditional_writes(s3):
         folder.replace("lock", b"4", first)
     assert folder.read("lock") == b"3"
     assert folder.entry("lock").version == second
+    assert next(folder.files()).version == second
+    folder.delete(["lock"])
+    with pytest.raises(OSError, match=r"another one|no such object"):
+        folder.replace("lock", b"5", second)
+    assert folder.entry("lock") is None
 
 
 # What a pattern names
@@ -172,14 +180,14 @@ CORPUS = ["a/1.parquet", "a/b/2.parquet", "_old/3.parquet", "a/.x/4.parquet", "x
           "a/notes.txt", "day [1]/5.jsonl"]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def corpus(s3_server):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ACCESS_KEY_ID", KEY)
-        patch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+@pytest.fixture
+def corpus(store):
+    """The store with the corpus in it, which the first test puts there."""
+    folder = store.folder("corpus")
+    if not names(folder):
         for name in CORPUS:
-            put(s3_server.folder("corpus"), name)
-    return s3_server
+            put(folder, name)
+    return store
 
 
 @pytest.mark.parametrize(
@@ -198,8 +206,8 @@ def corpus(s3_server):
         ("c*/x.parquet", ["corpus/x.parquet"]),
     ],
 )  # fmt: skip
-def test_a_pattern_names_objects_as_it_names_files(corpus, s3, tmp_path, pattern, found):
-    files = list_inputs([f"s3://{BUCKET}/{pattern}"], tmp_path, Storage(endpoint=s3.address))
+def test_a_pattern_names_objects_as_it_names_files(corpus, tmp_path, pattern, found):
+    files = list_inputs([corpus.uri(pattern)], tmp_path, Storage(endpoint=corpus.address))
     assert [file.name for file in files] == found
     assert all(file.size == 4 for file in files)
     assert all(file.folder.read(file.path) == b"data" for file in files)
@@ -210,32 +218,46 @@ def test_a_pattern_names_objects_as_it_names_files(corpus, s3, tmp_path, pattern
 
 
 @pytest.mark.parametrize("pattern", ["corpus/y.parquet", "corp", "corpus/**/*.csv", "corpus/a/b/c"])
-def test_a_pattern_that_names_nothing_is_an_error(corpus, s3, pattern):
-    with pytest.raises(SchemaError, match=f"`s3://{BUCKET}/cor") as caught:
-        list_inputs([f"s3://{BUCKET}/{pattern}"], Path(), Storage(endpoint=s3.address))
+def test_a_pattern_that_names_nothing_is_an_error(corpus, pattern):
+    with pytest.raises(SchemaError, match=f"`{corpus.uri('cor')}") as caught:
+        list_inputs([corpus.uri(pattern)], Path(), Storage(endpoint=corpus.address))
     assert caught.value.fix
 
 
-def test_a_bucket_that_is_not_there_is_an_error(s3):
-    with pytest.raises(SchemaError, match="s3://no-bucket/a"):
-        list_inputs(["s3://no-bucket/a"], Path(), Storage(endpoint=s3.address))
+def test_a_bucket_that_is_not_there_is_an_error(store):
+    uri = f"{store.scheme}://no-bucket/a"
+    with pytest.raises(SchemaError, match=uri):
+        list_inputs([uri], Path(), Storage(endpoint=store.address))
 
 
-@pytest.mark.parametrize(
-    ("objects", "pages"), [(30, 1), pytest.param(1500, 2, marks=pytest.mark.slow)]
-)
-def test_listing_asks_for_a_thousand_objects_at_a_time(s3, objects, pages):
-    folder = s3.folder(f"many{objects}")
-    for number in range(objects):
-        s3.request("PUT", f"/{BUCKET}/many{objects}/{number:04}.parquet")
-    with proxy(s3, lambda *_: "") as front:
-        pattern = f"s3://{BUCKET}/many{objects}"
-        files = list_inputs([pattern], Path(), Storage(endpoint=address_of(front)))
-        asked = [method for method, _, _ in front.seen]
-    assert len(files) == objects
-    assert asked.count("GET") == pages
-    assert asked.count("HEAD") == 1  # of the pattern itself, which might be an object
+@pytest.fixture(scope="module")
+def many(s3_server):
+    """More objects than two requests list."""
+    for number in range(2100):
+        s3_server.request("PUT", f"/{BUCKET}/many/{number:04}.parquet")
+    return "many", 2100
+
+
+@pytest.mark.slow
+def test_listing_asks_for_a_thousand_objects_at_a_time(s3, many):
+    assert asked_for(s3, *many) == {"GET": 3, "HEAD": 1}
+
+
+def test_listing_asks_for_no_object_by_itself(store):
+    folder = store.folder("several")
+    for number in range(5):
+        folder.create(f"{number}.parquet", b"")
+    assert asked_for(store, "several", 5) == {"GET": 1, "HEAD": 1}
     folder.clear("")
+
+
+def asked_for(store, prefix, objects):
+    """Count the requests that it takes to list a prefix; one is for the pattern as an object."""
+    with proxy(store, lambda *_: "") as front:
+        files = list_inputs([store.uri(prefix)], Path(), Storage(endpoint=address_of(front)))
+        asked = Counter(method for method, _, _ in front.seen)
+    assert len(files) == objects
+    return asked
 
 
 @pytest.mark.parametrize(
@@ -280,7 +302,40 @@ def test_other_stores_open_without_a_request(scheme, monkeypatch):
     assert type(folder.store).__name__ == {"gs": "GCSStore"}.get(scheme, "AzureStore")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["abfs", "abfss"])
+def test_azures_account_may_stand_in_the_uri(azure, scheme, monkeypatch):
+    put(azure.folder("account"), "a", b"data")
+    monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_NAME")
+    uri = f"{scheme}://{BUCKET}@{ACCOUNT}.dfs.core.windows.net/account"
+    folder = open_folder(uri, Path(), Storage(endpoint=azure.address))
+    assert folder.read("a") == b"data"
+    assert folder.show("a") == f"{uri}/a"
+
+
+@pytest.mark.slow
+def test_who_has_no_credentials_is_told_so(google):
+    storage = Storage(endpoint=google.address, anonymous=True)
+    with pytest.raises(StoreError, match="denies access"):
+        ObjectFolder("gs", BUCKET, "nobody", storage).read("a")
+
+
 # Requests that fail
+
+
+def test_a_write_that_breaks_off_is_not_seen(store, impatient):
+    """Four parts, of which two come through."""
+    puts = []
+
+    def fault(method, _):
+        puts.extend([method] * (method == "PUT"))
+        return "500" if method == "PUT" and len(puts) > 2 else ""
+
+    with proxy(store, fault) as front:
+        folder = store.folder("half", address_of(front))
+        with pytest.raises(StoreError, match="answered 500"):
+            put(folder, "a.parquet", b"x" * (3 * object_folder.PART + 10))
+    assert names(store.folder("half")) == []
 
 
 def test_a_write_that_breaks_off_leaves_nothing(s3, impatient):
@@ -299,12 +354,12 @@ def test_a_write_that_breaks_off_leaves_nothing(s3, impatient):
 
 
 @pytest.mark.parametrize("kind", ["500", "503", "cut", "lost", "half"])
-def test_one_broken_request_is_no_failure(s3, kind):
+def test_one_broken_request_is_no_failure(store, kind):
     for method in ("GET", "PUT"):
         broken = iter([kind, "", "", kind, "", kind])
         fault = lambda asked, _: next(broken, "") if asked == method else ""  # noqa: B023, E731
-        with proxy(s3, fault) as front:
-            folder = s3.folder(f"once-{kind}-{method}", address_of(front))
+        with proxy(store, fault) as front:
+            folder = store.folder(f"once-{kind}-{method}", address_of(front))
             put(folder, "a", b"text" * 30_000)
             assert folder.read("a") == b"text" * 30_000
             with folder.open_input_file("a") as file:
@@ -315,23 +370,22 @@ def test_one_broken_request_is_no_failure(s3, kind):
             assert kind in {seen for _, _, seen in front.seen}
 
 
-def test_a_listing_that_breaks_off_goes_on_and_names_nothing_twice(s3, tmp_path):
+def test_a_listing_that_breaks_off_goes_on_and_names_nothing_twice(store):
     for number in range(40):
-        s3.request("PUT", f"/{BUCKET}/broken-list/{number:02}")
+        store.folder("broken-list").create(f"{number:02}", b"")
     kinds = iter(["half", "cut", "", "half", "cut", "", "half"])
-    fault = lambda _, path: next(kinds, "") if "list-type" in path else ""  # noqa: E731
-    with proxy(s3, fault) as front:
-        folder = s3.folder("broken-list", address_of(front))
+    fault = lambda _, path: next(kinds, "") if store.listing in path else ""  # noqa: E731
+    with proxy(store, fault) as front:
+        folder = store.folder("broken-list", address_of(front))
         assert folder.names() == {f"{number:02}" for number in range(40)}
         assert [entry.path for entry in folder.files()] == [f"{n:02}" for n in range(40)]
         folder.retain("", set())
-    assert names(s3.folder("broken-list")) == []
+    assert names(store.folder("broken-list")) == []
 
 
-@pytest.mark.parametrize("objects", [pytest.param(2100, marks=pytest.mark.slow)])
-def test_a_long_listing_goes_on_behind_what_it_has(s3, objects):
-    for number in range(objects):
-        s3.request("PUT", f"/{BUCKET}/long/{number:04}")
+@pytest.mark.slow
+def test_a_long_listing_goes_on_behind_what_it_has(s3, many):
+    prefix, objects = many
     asked = []
 
     def fault(method, path):
@@ -341,21 +395,21 @@ def test_a_long_listing_goes_on_behind_what_it_has(s3, objects):
         return "half" if len(asked) in (2, 3) else ""
 
     with proxy(s3, fault) as front:
-        found = [entry.path for entry in s3.folder("long", address_of(front)).files()]
-    assert found == [f"{number:04}" for number in range(objects)]
+        found = [entry.path for entry in s3.folder(prefix, address_of(front)).files()]
+    assert found == [f"{number:04}.parquet" for number in range(objects)]
     assert len(asked) == 5
 
 
 @pytest.mark.parametrize(("kind", "what"), [("403", "denies access"), ("503", "answered 503"),
                                             ("cut", "did not answer")])  # fmt: skip
-def test_what_fails_for_good_is_said_without_quoting_a_request(s3, impatient, kind, what):
-    with proxy(s3, lambda *_: kind) as front:
-        folder = s3.folder(f"for-good-{kind}", address_of(front))
+def test_what_fails_for_good_is_said_without_quoting_a_request(store, impatient, kind, what):
+    with proxy(store, lambda *_: kind) as front:
+        folder = store.folder(f"for-good-{kind}", address_of(front))
         for action in (folder.read, folder.entry, folder.open_input_file, put_into(folder)):
             with pytest.raises(StoreError, match=what) as caught:
                 action("a")
             shown = f"{caught.value} {caught.value.__cause__}"
-            assert not [word for word in (SECRET, KEY, "http", "Signature") if word in shown]
+            assert not [word for word in (*store.secrets, "http", "Signature") if word in shown]
         with pytest.raises(StoreError, match=what):
             names(folder)
 

@@ -222,7 +222,7 @@ def test_a_very_long_row(english, english_values):
 
 
 @pytest.mark.parametrize(
-    "characters", [25_000, pytest.param(600_000, marks=pytest.mark.slow)], ids=["some", "more"]
+    "characters", [8_000, pytest.param(600_000, marks=pytest.mark.slow)], ids=["some", "more"]
 )
 def test_real_text(english, characters):
     if not DATA:

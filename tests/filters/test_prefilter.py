@@ -13,6 +13,7 @@ from corpusgate.filters.detect.prefilter import Expression, Prefilter
 from corpusgate.filters.detect.shapes import shape
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties.efforts import efforts
 
 FLAGS = int(regex.DOTALL | regex.MULTILINE | regex.IGNORECASE)
 TEXTS = st.text(
@@ -45,14 +46,15 @@ def texts(*values):
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 @pytest.mark.parametrize("flags", [FLAGS, FLAGS & ~int(regex.IGNORECASE)], ids=["any", "case"])
-def test_every_match_is_announced(pattern, flags):
+@efforts(fast=50, slow=300)
+def test_every_match_is_announced(effort, pattern, flags):
     known = shape(pattern, flags)
     expression = Expression(known.expression, known.caseless)
     found = Prefilter([expression])
     compiled = regex.compile(pattern, flags)
 
+    @effort
     @given(TEXTS)
-    @settings(max_examples=300, derandomize=True, database=None, deadline=None)
     def announced(text):
         ends = found.scan(folded(texts(text)).data)[expression] - 1 - known.shift
         for start in range(len(text)):

@@ -246,7 +246,7 @@ values = st.one_of(
 )
 
 
-@efforts(fast=800, slow=5_000)
+@efforts(fast=200, slow=5_000)
 def test_every_pseudonym_is_reserved(effort):
     @settings(effort)
     @given(st.sampled_from([*KINDS, "US_PASSPORT", "odd name"]), values, st.text(max_size=8))

@@ -3,7 +3,15 @@
 from pathlib import Path
 
 import pytest
-from runs.s3 import s3, s3_server  # noqa: F401 - fixtures
+from runs.object_stores import (  # noqa: F401 - fixtures
+    azure,
+    azure_server,
+    google,
+    google_server,
+    s3,
+    s3_server,
+    store,
+)
 from runs.workshop import Workshop
 
 

@@ -7,6 +7,7 @@ leaves out is null; `holds: null` stands for a run without that register.
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,7 @@ class Case:
         return f"{self.file}::{self.name}"
 
 
+@cache
 def load_cases(folder: Path = CASES) -> list[Case]:
     """Return all cases, file by file; a key or column nobody knows is an error."""
     return [case for path in sorted(folder.glob("*.yaml")) for case in _load_file(path)]

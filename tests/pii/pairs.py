@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from corpusgate.filters.detect.entities import CATALOGUE
 from corpusgate.filters.detect.scanner import Scanner
@@ -36,6 +37,7 @@ class Pair:
         return differences(ours(self.scanner, texts), expected, first)
 
 
+@cache
 def defaults(*languages: str, threshold: float = 0.4) -> Pair:
     """Give the entities that are looked for unless somebody chooses, credentials too."""
     usual = {entity.name for entity in CATALOGUE.values() if entity.default}
@@ -48,6 +50,7 @@ def defaults(*languages: str, threshold: float = 0.4) -> Pair:
     return _pair(references, threshold)
 
 
+@cache
 def everything(language: str, country: str | None = None, threshold: float = 0.4) -> Pair:
     """Give all of Presidio's entities in a language, or those of one country."""
     names = Reference(None, threshold, language).entities

@@ -92,7 +92,7 @@ def by_duckdb(
     return [list(column) for column in zip(*answers, strict=True)]
 
 
-@efforts(fast=120, slow=600)
+@efforts(fast=60, slow=600)
 def test_engines_agree_with_the_text_as_written(
     effort: settings, connection: duckdb.DuckDBPyConnection
 ) -> None:
@@ -110,7 +110,7 @@ def test_engines_agree_with_the_text_as_written(
     check()
 
 
-@efforts(fast=150, slow=600)
+@efforts(fast=75, slow=600)
 def test_what_is_known_can_be_settled_early(effort: settings) -> None:
     """Folding changes no value, whether one column is known, some are, or all."""
 
@@ -129,7 +129,7 @@ def test_what_is_known_can_be_settled_early(effort: settings) -> None:
     check()
 
 
-@efforts(fast=150, slow=600)
+@efforts(fast=75, slow=600)
 def test_canonical_sql_is_read_as_the_same_tree(effort: settings) -> None:
     @effort
     @given(expressions(TABLE))
@@ -140,7 +140,7 @@ def test_canonical_sql_is_read_as_the_same_tree(effort: settings) -> None:
     check()
 
 
-@efforts(fast=150, slow=600)
+@efforts(fast=75, slow=600)
 def test_binding_leaves_no_parameter_and_reads_no_more_columns(effort: settings) -> None:
     @effort
     @given(questions(count=2))
@@ -156,7 +156,7 @@ def test_binding_leaves_no_parameter_and_reads_no_more_columns(effort: settings)
     check()
 
 
-@efforts(fast=400, slow=20_000)
+@efforts(fast=200, slow=20_000)
 def test_any_text_is_read_or_refused(effort: settings) -> None:
     """What people write by mistake ends in faults, never in an exception of some library."""
     tokens = st.sampled_from(TOKENS.split())

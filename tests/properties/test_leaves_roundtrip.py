@@ -63,7 +63,7 @@ def some_others(data: st.DataObject, found: Leaves) -> tuple[np.ndarray, pa.Larg
     return np.array(sorted(chosen), np.int64), pa.array(fresh, pa.large_string())
 
 
-@efforts(fast=250, slow=1500)
+@efforts(fast=125, slow=1500)
 def test_leaves_are_what_a_walk_finds(effort: settings) -> None:
     @effort
     @given(columns())
@@ -90,7 +90,7 @@ def test_leaves_are_what_a_walk_finds(effort: settings) -> None:
     check()
 
 
-@efforts(fast=300, slow=700)
+@efforts(fast=150, slow=700)
 def test_others_stand_where_they_were_put_and_nothing_else_moves(effort: settings) -> None:
     @effort
     @given(columns(), st.data())
@@ -157,7 +157,7 @@ def with_strings(value: Json, fresh: Iterator[str]) -> Json:
     return next(fresh) if isinstance(value, str) else value
 
 
-@efforts(fast=200, slow=1500)
+@efforts(fast=100, slow=1500)
 @pytest.mark.parametrize("drawn", [json_texts(), nearly_json()], ids=["json", "nearly"])
 def test_strings_of_json_are_what_a_walk_finds(
     effort: settings, drawn: st.SearchStrategy[str]
@@ -183,7 +183,7 @@ def test_strings_of_json_are_what_a_walk_finds(
     check()
 
 
-@efforts(fast=200, slow=1500)
+@efforts(fast=100, slow=1500)
 def test_only_changed_literals_are_written_anew(effort: settings) -> None:
     @effort
     @given(json_texts(), st.data())
@@ -212,7 +212,7 @@ def test_only_changed_literals_are_written_anew(effort: settings) -> None:
     check()
 
 
-@efforts(fast=100, slow=700)
+@efforts(fast=50, slow=700)
 def test_leaves_in_json_are_put_back_where_they_were(effort: settings) -> None:
     lists = st.none() | st.lists(st.none() | json_texts() | nearly_json() | texts, max_size=3)
     path = parse_path("calls[].function.arguments")

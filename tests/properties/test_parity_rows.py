@@ -39,7 +39,7 @@ def lists_of_rows(rows: int) -> st.SearchStrategy[Rows]:
     return st.lists(st.none() | text | text | text, max_size=rows)
 
 
-@efforts(fast=80, slow=600)
+@efforts(fast=40, slow=600)
 def test_rows_agree(effort: settings) -> None:
     @effort
     @given(lists_of_rows(8))
@@ -49,7 +49,7 @@ def test_rows_agree(effort: settings) -> None:
     check()
 
 
-@efforts(fast=60, slow=300)
+@efforts(fast=30, slow=300)
 def test_a_row_does_not_know_its_neighbours(effort: settings) -> None:
     """Order, batches and repetition change nothing."""
 

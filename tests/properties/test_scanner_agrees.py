@@ -1,5 +1,7 @@
 """Whatever the texts: the scanner finds what Presidio finds, with Hyperscan and without."""
 
+from functools import cache
+
 import pyarrow as pa
 from corpusgate.filters.detect.entities import CATALOGUE, recognizers
 from corpusgate.filters.detect.opaque import analyzer
@@ -80,40 +82,46 @@ def first(row):
     return row[0]
 
 
-DEFAULT = Pair(None, 0.4)
-ALL = Pair(EVERYTHING, 0.0)
+@cache
+def default() -> Pair:
+    return Pair(None, 0.4)
 
 
-@efforts(fast=60, slow=3000)
+@cache
+def everything() -> Pair:
+    return Pair(EVERYTHING, 0.0)
+
+
+@efforts(fast=30, slow=3000)
 def test_default_entities(effort):
     @effort
     @given(st.lists(TEXTS, max_size=5))
     def agree(texts):
-        assert DEFAULT.ours(texts) == [*DEFAULT.theirs(texts)]
+        assert default().ours(texts) == [*default().theirs(texts)]
 
     agree()
 
 
-@efforts(fast=25, slow=1000)
+@efforts(fast=12, slow=1000)
 def test_every_entity_at_any_score(effort):
     @effort
     @given(st.lists(TEXTS, max_size=3))
     def agree(texts):
-        assert ALL.ours(texts) == [*ALL.theirs(texts)]
+        assert everything().ours(texts) == [*everything().theirs(texts)]
 
     agree()
 
 
-@efforts(fast=40, slow=1000)
+@efforts(fast=20, slow=1000)
 def test_without_hyperscan(effort, monkeypatch):
     def whole(texts):
         with monkeypatch.context() as without:
             without.setattr(Prefilter, "scan", lambda *_: {})
-            return DEFAULT.ours(texts)
+            return default().ours(texts)
 
     @effort
     @given(st.lists(TEXTS, max_size=4))
     def agree(texts):
-        assert whole(texts) == DEFAULT.ours(texts)
+        assert whole(texts) == default().ours(texts)
 
     agree()

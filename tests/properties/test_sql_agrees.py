@@ -45,7 +45,7 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
         yield database
 
 
-@efforts(fast=25, slow=150)
+@efforts(fast=12, slow=150)
 def test_sql_agrees_with_polars(effort: settings, database: duckdb.DuckDBPyConnection) -> None:
     @effort
     @given(policies(), records(16), registers(), purposes, st.booleans(), st.none() | _same_ids)
@@ -73,7 +73,7 @@ def test_sql_agrees_with_polars(effort: settings, database: duckdb.DuckDBPyConne
     check()
 
 
-@efforts(fast=10, slow=40)
+@efforts(fast=5, slow=40)
 def test_sql_may_be_asked_for_less(effort: settings, database: duckdb.DuckDBPyConnection) -> None:
     """What is not asked for is not looked up, and changes no other answer."""
 
@@ -142,7 +142,7 @@ def busy(dice: Random, count: int) -> Registers:
     return {name: [event(name) for _ in range(count)] for name in FIELDS}
 
 
-@efforts(fast=16, slow=80)
+@efforts(fast=8, slow=80)
 def test_derived_columns_agree_in_a_crowd(
     effort: settings, database: duckdb.DuckDBPyConnection
 ) -> None:

@@ -26,6 +26,9 @@ KINDS = ("500", "503", "cut", "lost", "half")
 """Answers 500; answers SlowDown; hangs up before the request is done; does it and hangs up; hangs
 up half-way through the answer. `stall` keeps the client waiting, `403` denies."""
 
+SIGNED = {"Authorization": "AWS4-HMAC-SHA256 Credential=x/20230101/us-east-1/s3/aws4_request"}
+"""The server looks at it for the region, and checks no signature."""
+
 Fault = Callable[[str, str], str]
 
 
@@ -35,37 +38,32 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-class Server:
-    """The server; `address` is its own, `folder` one in its bucket."""
+class Store:
+    """A store that tests talk to; `address` is its endpoint, `secrets` what must show nowhere."""
 
-    def __init__(self, log: Path) -> None:
-        self.port = free_port()
-        self.address = f"http://127.0.0.1:{self.port}"
-        self._log = log.open("wb")
-        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
-        self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
-        for _ in range(1200):
-            assert self._process.poll() is None, log.read_text()
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-                break
-            time.sleep(0.05)
-        self.request("PUT", f"/{BUCKET}")
+    scheme: str
+    port: int
+    secrets: tuple[str, ...]
+    place = ""
+    """What follows host and port in the endpoint."""
+    listing = "list-type"
+    """Stands in the address of a request for a list."""
 
-    def request(self, method: str, path: str, body: bytes = b"") -> bytes:
-        """Ask the server directly, past the proxy."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        signed = {
-            "Authorization": "AWS4-HMAC-SHA256 Credential=x/20230101/us-east-1/s3/aws4_request"
-        }
-        connection.request(method, path, body, signed)
-        with connection.getresponse() as answer:
-            data = answer.read()
-        connection.close()
-        assert answer.status < 300, (method, path, answer.status, data)
-        return data
+    @property
+    def address(self) -> str:
+        return self.at(self.port)
+
+    def at(self, port: int) -> str:
+        """The endpoint where the store, or a proxy before it, listens on a port."""
+        return f"http://127.0.0.1:{port}{self.place}"
+
+    def uri(self, path: str) -> str:
+        return f"{self.scheme}://{BUCKET}/{path}"
 
     def folder(self, prefix: str, address: str | None = None) -> ObjectFolder:
-        return ObjectFolder("s3", BUCKET, prefix, Storage(endpoint=address or self.address))
+        """A folder in the bucket."""
+        storage = Storage(endpoint=address or self.address)
+        return ObjectFolder(self.scheme, BUCKET, prefix, storage)
 
     def upload(self, place: Path, prefix: str) -> None:
         """Put all files below a local folder under a prefix."""
@@ -80,10 +78,49 @@ class Server:
         folder = self.folder(prefix)
         return {entry.path: folder.read(entry.path) for entry in folder.files()}
 
+
+class Started:
+    """A server in a process of its own, once it listens."""
+
+    def __init__(self, command: list[str], port: int, log: Path) -> None:
+        self._log = log.open("wb")
+        self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
+        for _ in range(1200):
+            assert self._process.poll() is None, log.read_text()
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.05)
+
     def stop(self) -> None:
         self._process.kill()
         self._process.wait()
         self._log.close()
+
+
+class Server(Store):
+    """The S3 server."""
+
+    scheme = "s3"
+    secrets = (KEY, SECRET)
+
+    def __init__(self, log: Path) -> None:
+        self.port = free_port()
+        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+        self._started = Started(command, self.port, log)
+        self.request("PUT", f"/{BUCKET}")
+
+    def request(self, method: str, path: str, body: bytes = b"") -> bytes:
+        """Ask the server directly, past the proxy."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection.request(method, path, body, SIGNED)
+        with connection.getresponse() as answer:
+            data = answer.read()
+        connection.close()
+        assert answer.status < 300, (method, path, answer.status, data)
+        return data
+
+    def stop(self) -> None:
+        self._started.stop()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -113,7 +150,7 @@ class _Handler(BaseHTTPRequestHandler):
         back.endheaders(body)
         with back.getresponse() as answer:
             data = answer.read()
-            headers = dict(answer.getheaders())
+            headers = {name.title(): value for name, value in answer.getheaders()}
         back.close()
         if kind == "lost":
             self.close_connection = True
@@ -140,9 +177,10 @@ class _Handler(BaseHTTPRequestHandler):
 class _Proxy(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, behind: int, fault: Fault, stall: float, look: Callable[..., None]) -> None:
+    def __init__(self, store: Store, fault: Fault, stall: float, look: Callable[..., None]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.behind, self.stall, self._fault, self.look = behind, stall, fault, look
+        self.behind, self.stall, self._fault, self.look = store.port, stall, fault, look
+        self.address = store.at(self.server_address[1])
         self._lock = threading.Lock()
         self.seen: list[tuple[str, str, str]] = []
 
@@ -158,10 +196,10 @@ class _Proxy(ThreadingHTTPServer):
 
 @contextmanager
 def proxy(
-    server: Server, fault: Fault, stall: float = 1, look: Callable[..., None] = lambda _: None
+    store: Store, fault: Fault, stall: float = 1, look: Callable[..., None] = lambda _: None
 ) -> Iterator[_Proxy]:
-    """Put a proxy before a server; `fault` says for each request what to do, "" for nothing."""
-    made = _Proxy(server.port, fault, stall, look)
+    """Put a proxy before a store; `fault` says for each request what to do, "" for nothing."""
+    made = _Proxy(store, fault, stall, look)
     thread = threading.Thread(target=made.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
@@ -172,7 +210,7 @@ def proxy(
 
 
 def address_of(made: _Proxy) -> str:
-    return f"http://127.0.0.1:{made.server_address[1]}"
+    return made.address
 
 
 def one_in_five(seed: int) -> Fault:
