@@ -126,25 +126,28 @@ def _deaf(nlp: Nlp | None, threshold: float) -> Iterator[str]:
 
 
 def _telling() -> Scanner:
-    from .scanner import built_in
+    from .scanner import PiiScanner
 
-    return built_in(TELLING)
+    return PiiScanner(TELLING)
 
 
 def open_scanner(pii: PiiSpec, job: Job) -> Scanner:
     """Open the scanner that a job asks for. Raises JobError."""
-    from .scanner import PiiScanner, built_in
+    from .scanner import PiiScanner
 
     nlp = None
     if pii.nlp is not None:
         from ..filters.names.nlp import open_nlp
 
         nlp = open_nlp(pii.nlp, source=job.source, base=job.base)
-    entities = None if pii.entities is None else tuple(pii.entities)
-    asked = (entities, pii.least, tuple(pii.languages), pii.profile)
     try:
-        if nlp is None and not pii.recognizers:
-            return built_in(*asked)
-        return PiiScanner(*asked, nlp, [job.base / name for name in pii.recognizers])
+        return PiiScanner(
+            pii.entities,
+            pii.least,
+            pii.languages,
+            pii.profile,
+            nlp,
+            [job.base / name for name in pii.recognizers],
+        )
     except ValueError as error:
         raise JobError(job.source, (Fault("pii", str(error)),)) from None

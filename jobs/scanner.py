@@ -6,7 +6,6 @@ Importing this module imports Presidio.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,16 +50,6 @@ class PiiScanner(Scanner):
             recognizers=read,
             cache=cached,
         )
-
-
-@lru_cache(maxsize=4)
-def built_in(*asked: Any) -> PiiScanner:  # noqa: ANN401 - as PiiScanner has them
-    """Make a scanner without an NLP engine and a user's recognisers, once for many runs.
-
-    >>> built_in(("EMAIL_ADDRESS",), 0.4) is built_in(("EMAIL_ADDRESS",), 0.4)
-    True
-    """
-    return PiiScanner(*asked)
 
 
 def _recognizers(path: str | Path) -> Any:  # noqa: ANN401 - what YAML holds

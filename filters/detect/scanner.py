@@ -58,6 +58,8 @@ def judges(
 
 usual_judges = lru_cache(maxsize=4)(judges)
 """The same, once a process: making them takes most of a second, and threads may share them."""
+usual_prefilter = lru_cache(maxsize=16)(Prefilter)
+"""The prefilter of these expressions, opened once a process."""
 
 
 class Scanner:
@@ -113,7 +115,7 @@ class Scanner:
             expressions: set[Expression] = set()
             for judge in self._judges:
                 expressions |= judge.expressions()
-            self._prefilter = Prefilter(sorted(expressions), cache)
+            self._prefilter = usual_prefilter(tuple(sorted(expressions)), cache)
 
     def __getstate__(self) -> dict[str, Any]:
         """Travel as what was asked for, and the compiled database."""

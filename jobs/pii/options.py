@@ -45,14 +45,13 @@ class Search:
 
     def scanner(self) -> PiiScanner:
         """Open the scanner. Raises JobError."""
-        from ..scanner import PiiScanner, built_in
+        from ..scanner import PiiScanner
 
         nlp = None if self.nlp is None else _nlp(self.nlp)
-        asked = (self.entities, self.threshold, self.languages, self.profile)
         try:
-            if nlp is None and not self.recognizers:
-                return built_in(*asked)
-            return PiiScanner(*asked, nlp, self.recognizers)
+            return PiiScanner(
+                self.entities, self.threshold, self.languages, self.profile, nlp, self.recognizers
+            )
         except ValueError as error:
             raise JobError(SOURCE, (Fault(self._blamed(str(error)), str(error)),)) from None
 
