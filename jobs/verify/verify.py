@@ -144,7 +144,7 @@ def _checks(run: Vouched, tally: Tally, means: _Means) -> None:
         rows = sum(unit.rows or 0 for unit in run.readable)
         tally.unchecked("decisions", "records, without the run's policy and registers", rows)
     else:
-        _decisions(run, inputs, (policy, registers), (tally, totals), means.scratch)
+        _decisions(run, inputs, (policy, registers), (tally, totals), means)
     for mine, found in _units(run, inputs, tally, means):
         tally.add(mine)
         totals.add(found)
@@ -165,13 +165,14 @@ def _decisions(
     inputs: dict[str, InputFile],
     law: tuple[BoundPolicy, RegisterSet],
     counts: tuple[Tally, Totals],
-    scratch: Path,
+    means: _Means,
 ) -> None:
     policy, registers = law
     with new_database() as database:
-        database.execute("SET temp_directory = $1", [str(scratch / "duckdb")])
+        database.execute("SET temp_directory = $1", [str(means.scratch / "duckdb")])
         tables = add_registers(database, registers, "TABLE")
-        court = Court(database, policy, tables, register_kinds(registers), scratch)
+        kinds = register_kinds(registers)
+        court = Court(database, policy, tables, kinds, means.scratch, means.pool)
         decide_again(run, inputs, court, *counts)
 
 
