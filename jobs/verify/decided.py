@@ -21,6 +21,7 @@ import pyarrow as pa
 from more_itertools import constrained_batches
 
 from ...connectors.audit import UnitResult
+from ...connectors.duckdb_names import DuckNames
 from ...connectors.jsonl import is_jsonl
 from ...connectors.storage import InputFile
 from ...filters.errors import SchemaError
@@ -35,7 +36,7 @@ from ...filters.sql.decide import (
 )
 from ...filters.sql.marks import Reasons
 from ...filters.sql.provenance import text
-from ..corpus_sql import CorpusFiles, Shard
+from ..corpus_sql import CorpusFiles, Shard, named
 from ..spec import Job
 from .decisions import ANSWERS, FACTS, Decided, Listed, compare
 from .facts import Totals
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 GROUP_ROWS: Final = 1 << 20
 _QUESTION: Final = Question(("record_id", *FACTS, *PURGE), marks=True, told=True)
 _TWICE: Final = "corpusgate_twice"
+_ROW_BITS: Final = 40  # of a place: which shard it is stands above them
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Court:
     policy: BoundPolicy
     registers: Mapping[str, str]
     kinds: Mapping[str, frozenset[str]]
+    names: DuckNames
     scratch: Path
     pool: Executor
 
@@ -160,6 +163,7 @@ def _corpus(run: Vouched, items: Sequence[InputFile], court: Court) -> Iterator[
             stack.enter_context(in_parquet(item, court.scratch)) if is_jsonl(item.name) else item
             for item in items
         ]
+        read = [named(item, court.names) for item in read]
         yield _files(run.job, read, run.shards, court.database).corpus()
 
 
@@ -185,7 +189,7 @@ def _units(
     """Part a group's records by unit, each in the order of its rows: DuckDB promises none."""
     table = table.combine_chunks()
     numbers = _ints(table["shard"].combine_chunks().indices)
-    order = np.lexsort((_ints(table["row"]), numbers))
+    order = np.argsort((numbers << _ROW_BITS) + _ints(table["row"]), kind="stable")
     bounds = np.searchsorted(numbers[order], np.arange(len(shards) + 1))
     said, which = _said(table, policy)
     facts = table.select([name for name in _QUESTION.asked if name in table.column_names])
@@ -207,9 +211,11 @@ def _said(table: pa.Table, policy: BoundPolicy) -> tuple[pa.Table, Ints]:
     words = [_ints(table[name]) for name in table.column_names if name.startswith("marks_")]
     which = np.zeros(len(table), np.int64)
     for word in words:
-        values, mine = np.unique(word, return_inverse=True)
-        which = which * len(values) + mine
-    _, first, which = np.unique(which, return_index=True, return_inverse=True)
+        mine = pa.array(word).dictionary_encode()
+        both = pa.array(which * len(mine.dictionary) + _ints(mine.indices))
+        which = _ints(both.dictionary_encode().indices)
+    # Numbers are given in the order in which they are first met.
+    first = np.flatnonzero(np.diff(np.maximum.accumulate(which), prepend=-1))
     reasons = Reasons(policy)
     said = [reasons.of([int(word[row]) for word in words]) for row in first.tolist()]
     columns: dict[str, list[Any]] = {

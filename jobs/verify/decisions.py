@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ...connectors.audit import UnitResult
+from ...connectors.folder import Folder
 from ...connectors.staged import Written
 from ...filters.errors import SchemaError
 from ...filters.reduce.record_rules import TOO_DENSE
@@ -89,11 +89,12 @@ class Listed:
         return Counter({(s or "unknown", r): count for s, r, count in zip(*columns, strict=True)})
 
 
-def _read(audit: Path, unit: UnitResult, file: Written | None, schema: pa.Schema) -> pa.Table:
+def _read(audit: Folder, unit: UnitResult, file: Written | None, schema: pa.Schema) -> pa.Table:
     if file is None:
         raise SchemaError(unit.shard, "it has no such list")
-    with pq.ParquetFile(audit / file.path) as opened:
-        return opened.read(schema.names, use_threads=False).select(schema.names).cast(schema)
+    with audit.open_input_file(file.path) as opened:
+        table = pq.ParquetFile(opened).read(schema.names, use_threads=False)
+    return table.select(schema.names).cast(schema)
 
 
 def compare(decided: Decided, listed: Listed, tally: Tally, *, reduced: bool) -> None:

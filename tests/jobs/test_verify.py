@@ -240,8 +240,6 @@ def test_what_cannot_be_verified_is_said_in_one_line(workshop: Workshop, capsys)
     with pytest.raises(JobError):
         verify(workshop.out)
     assert verify(workshop.out, job=workshop.folder / "moved.yaml").sound
-    with pytest.raises(OutputError, match="local files only"):
-        verify("s3://bucket/out")
 
 
 def test_a_sample_is_drawn_anew_and_can_be_drawn_again(world: Reducing):
