@@ -389,12 +389,27 @@ def test_sql_cannot_read_or_write_anything_else_there(away):
     assert away.s3.tree(away.prefix) == before
 
 
+def of_one_size(away):
+    """The first shard twice, as objects of one size; other records."""
+    table = pq.read_table(away.workshop.folder / "corpus/a.parquet")
+    at = table.schema.get_field_index(COLUMNS["record_id"])
+    for letter in "xy":
+        ids = pa.array([letter + name.as_py()[1:] for name in table.column(at)])
+        file = io.BytesIO()
+        changed = table.set_column(at, table.schema.field(at), ids)
+        pq.write_table(changed, file, compression="none", use_dictionary=False)
+        yield file.getvalue()
+
+
 def test_an_object_that_is_replaced_or_gone_while_a_session_is_open_is_an_error(away):
     folder = away.s3.folder(f"{away.prefix}/corpus")
+    one, other = of_one_size(away)
+    assert len(one) == len(other)
     for act in (
-        lambda: obstore.put(folder.store, folder.key("a.parquet"), folder.read(SHARDS[1])),
+        lambda: obstore.put(folder.store, folder.key("a.parquet"), other),
         lambda: folder.delete(["a.parquet"]),
     ):
+        obstore.put(folder.store, folder.key("a.parquet"), one)
         con = corpusgate.connect(away.job())
         act()
         with pytest.raises((duckdb.Error, OSError)) as caught:
