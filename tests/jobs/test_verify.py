@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
-from corpusgate import JobError, OutputError
+from corpusgate import JobError
 from corpusgate.jobs.verify import decided
 from corpusgate.jobs.verify.verdict import CHECKS
 from corpusgate.jobs.verify.verify import Verdict, verify
