@@ -29,6 +29,11 @@ class ObjectFile(pa.PythonFile):  # type: ignore[misc]
         super().__init__()
         self._reader = reader
 
+    @property
+    def version(self) -> str | None:
+        """The object's ETag, where the store has one."""
+        return self._reader.version
+
     def hold(self, ranges: Iterable[tuple[int, int]]) -> None:
         """Fetch ranges, many at once, and keep them until the next call; no byte between them."""
         self._reader.hold(ranges)
@@ -46,7 +51,7 @@ class ObjectReader(io.RawIOBase):
         self._at = 0
         self._tail = b""
         self._held: list[tuple[int, bytes]] = []
-        self._size, self._version = self._open()
+        self._size, self.version = self._open()
 
     def _open(self) -> tuple[int, str | None]:
         import obstore
@@ -111,8 +116,8 @@ class ObjectReader(io.RawIOBase):
         import obstore
 
         options: Any = {"range": (start, end)}
-        if self._version:
-            options["if_match"] = self._version
+        if self.version:
+            options["if_match"] = self.version
 
         def some() -> bytes:
             return bytes(obstore.get(self._folder.store, self._key, options=options).bytes())

@@ -5,18 +5,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 import duckdb
 import polars as pl
 
+from ..connectors.duckdb_names import DuckNames
 from ..connectors.jsonl import is_jsonl
 from ..connectors.parquet import ParquetShard
-from ..connectors.storage import InputFile, list_inputs, partitions, scheme_of
+from ..connectors.storage import InputFile, list_inputs, partitions
 from ..filters.errors import Fault, JobError, SchemaError, UnitError
 from ..filters.schema import PROVENANCE
 from ..filters.sql.decide import Corpus
@@ -36,6 +36,7 @@ _ROW: Final = "file_row_number"
 class Shard:
     """One input file that can be read: its columns' types as DuckDB spells them, and its units.
 
+    The file's path is the name under which DuckDB reads it.
     `cuts` are the rows at which its units begin, the first left out.
     """
 
@@ -109,7 +110,7 @@ class CorpusFiles:
         return f"SELECT {', '.join(columns)}\nFROM (SELECT {inner} FROM {_reader(group)})"
 
 
-def corpus_files(job: Job, database: duckdb.DuckDBPyConnection) -> CorpusFiles:
+def corpus_files(job: Job, database: duckdb.DuckDBPyConnection, names: DuckNames) -> CorpusFiles:
     """Look at a job's input files; no record is read, but JSON lines for their types.
 
     Raises JobError where no file fits the job.
@@ -119,20 +120,21 @@ def corpus_files(job: Job, database: duckdb.DuckDBPyConnection) -> CorpusFiles:
     unreadable: dict[str, str] = {}
     first: SchemaError | None = None
     known: dict[object, tuple[tuple[str, str], ...]] = {}
-    for item in list_inputs(_local(job), job.base):
+    for item in list_inputs(job.input.path, job.base, job.stores):
         try:
+            file = named(item, names)
             if is_jsonl(item.name):
                 types = _jsonl_types(item)
                 _no_clash([*dict(types), *partitions(item.name)], item.name)
-                shards.append(_checked(job, Shard(item, types)))
+                shards.append(_checked(job, Shard(file, types)))
                 continue
             with ParquetShard(item.folder, item.path, item.name) as shard:
                 check_shard(settings, shard.schema, item.name)
                 _no_clash([*shard.schema.names, *partitions(item.name)], item.name)
                 if shard.schema not in known:
-                    known[shard.schema] = _parquet_types(database, item)
+                    known[shard.schema] = _parquet_types(database, file)
                 cuts = _cuts(shard, job.input.max_unit_bytes)
-                shards.append(_checked(job, Shard(item, known[shard.schema], cuts)))
+                shards.append(_checked(job, Shard(file, known[shard.schema], cuts)))
         except UnitError as error:
             unreadable[item.name] = error.what
         except SchemaError as error:
@@ -141,16 +143,6 @@ def corpus_files(job: Job, database: duckdb.DuckDBPyConnection) -> CorpusFiles:
     if first is not None and not shards:
         raise JobError(job.source, (Fault(first.where, first.what, first.fix),))
     return CorpusFiles(job, tuple(shards), unreadable)
-
-
-def _local(job: Job) -> list[str]:
-    """Give the job's input paths. Raises JobError for one that DuckDB could not read."""
-    for path in job.input.path:
-        if scheme_of(path) not in ("", "file"):
-            what = f"a path is {scheme_of(path)}://…, and SQL reads local files only"
-            fix = "copy what you ask about to this machine, and name it in a job file"
-            raise JobError(job.source, (Fault("input.path", what, fix),))
-    return job.input.path
 
 
 def nothing_to_read() -> str:
@@ -180,6 +172,12 @@ def _no_clash(names: Sequence[str], shard: str) -> None:
             raise SchemaError(shard, what, "rename it, or use `corpusgate run`")
 
 
+def named(item: InputFile, names: DuckNames) -> InputFile:
+    """Give an input file by the name under which DuckDB reads it."""
+    path = names.name(item.folder, item.path, item.size, item.modified)
+    return replace(item, path=path)
+
+
 def _parquet_types(
     database: duckdb.DuckDBPyConnection, item: InputFile
 ) -> tuple[tuple[str, str], ...]:
@@ -195,7 +193,8 @@ def _parquet_types(
 def _jsonl_types(item: InputFile) -> tuple[tuple[str, str], ...]:
     """Find the types that fit every line, as a run does."""
     try:
-        schema = pl.scan_ndjson(item.path, infer_schema_length=None).collect_schema()
+        with item.folder.reading(item.path) as file:
+            schema = pl.scan_ndjson(file, infer_schema_length=None).collect_schema()
     except (pl.exceptions.PolarsError, OSError):
         what = "a line is not a JSON object, or the compression is broken"
         raise UnitError(item.name, what, "mend the file") from None
@@ -277,5 +276,5 @@ def partition(key: str, name: str) -> str:
 
 
 def paths(files: CorpusFiles) -> list[str]:
-    """List every file that is read."""
-    return [str(Path(shard.file.path)) for shard in files.shards]
+    """List every file that is read, by the names under which DuckDB reads them."""
+    return [shard.file.path for shard in files.shards]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import duckdb
 
+from ..connectors.duckdb_names import DuckNames
 from ..connectors.jsonl import is_jsonl
 from ..connectors.staged import StagedFile
 from ..connectors.storage import partitions, resolve, scheme_of
@@ -51,7 +52,7 @@ def emit(job: Job | str | Path, target: Path) -> None:
     check_columns(spec, policy)
     registers, _ = open_registers(spec, policy)
     with new_database() as database:
-        files = corpus_files(spec, database)
+        files = corpus_files(spec, database, DuckNames(database))
         tables = {
             name: _register(spec, name, register, target, database)
             for name, register in registers.given().items()

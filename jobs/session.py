@@ -16,6 +16,7 @@ The decision is the SQL of `filters/sql/decide`; none of it is asked of Polars.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Final
 import duckdb
 import polars as pl
 
+from ..connectors.duckdb_names import DuckNames
 from ..connectors.manifest import read_manifest
 from ..filters.decide import bind
 from ..filters.policy import BoundPolicy, Policy
@@ -105,18 +107,20 @@ def open_session(job: Job | str | Path, *, allow: Sequence[str | Path] = ()) -> 
     check_columns(spec, policy)
     registers, doubts = open_registers(spec, policy)
     database = new_database()
-    files = corpus_files(spec, database)
-    opened = allowed_folders(spec, allow, paths(files))
+    names = DuckNames(database)
+    files = corpus_files(spec, database, names)
+    here = [shard.file.path for shard in files.shards if not shard.file.folder.remote]
+    opened = allowed_folders(spec, allow, here)
     _match_ids(files, registers)
     given = add_registers(database, registers, "TABLE")
     _add_corpus(database, policy, registers, files, given)
     _add_reason(database, policy, registers, given, "MACRO")
     pii = PiiFunctions(partial(_looking, spec))
     pii.add(database)
-    run = _run_files(spec)
+    run = _run_files(spec, names)
     for name, listed in run.items():
         database.execute(f"CREATE VIEW {name} AS {_run_sql(name, listed)}")
-    readable = [*paths(files), *(str(path) for listed in run.values() for path in listed)]
+    readable = [*paths(files), *(path for listed in run.values() for path in listed)]
     database.execute(f"SET VARIABLE as_of = {literal(as_of)}")
     _lock(database, readable, opened)
     return Session(database, policy, origin, files, tuple(doubts), bool(run), pii, tuple(opened))
@@ -336,28 +340,27 @@ def _zoned(name: str) -> str:
     return f"(CASE typeof({name}) WHEN '\"NULL\"' THEN NULL {branches} ELSE error({fix}) END)"
 
 
-def _run_files(job: Job) -> dict[str, list[Path]]:
+def _run_files(job: Job, names: DuckNames) -> dict[str, list[str]]:
     """List what a finished run has written and its manifest vouches for."""
-    folder, audit_folder = output_folders(job)
-    manifest = read_manifest(folder)
+    output, audit = output_folders(job)
+    manifest = read_manifest(output)
     if manifest is None:
         return {}
-    output, audit = folder.local, audit_folder.local
-    shards = pl.read_parquet(audit / manifest["shards"]["path"], glob=False)
-    found: dict[str, list[Path]] = {}
+    shards = pl.read_parquet(io.BytesIO(audit.read(manifest["shards"]["path"])))
+    found: dict[str, list[str]] = {}
     for name, column, root in (
         ("released", "released", output),
         ("findings", "findings", audit),
         ("purge", "purge_list", audit),
     ):
         if column in shards.columns:
-            listed = shards[column].drop_nulls().struct.field("path").drop_nulls().to_list()
-            if listed:
-                found[name] = [root / path for path in listed]
+            written = [file for file in shards[column].to_list() if file and file["path"]]
+            if written:
+                found[name] = [names.name(root, file["path"], file["bytes"]) for file in written]
     return found
 
 
-def _run_sql(name: str, files: Sequence[Path]) -> str:
-    listed = ", ".join(text(str(path)) for path in files)
+def _run_sql(name: str, files: Sequence[str]) -> str:
+    listed = ", ".join(map(text, files))
     same = "true" if name == "released" else "false"
     return f"SELECT * FROM read_parquet([{listed}], union_by_name={same}, hive_partitioning=false)"

@@ -9,19 +9,19 @@ what NULL means to a rule, which reason comes first, is said here once more, in 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from ..policy import BoundPolicy, BoundRule
 from ..predicate import FALSE, columns
 from ..to_duckdb import identifier, to_duckdb
+from .marks import NO_PERMIT, held, marks, reached
 from .provenance import NORMAL, conformed, listing, text
 from .state import derive, times_of_records
 
 DECISION: Final = ("eligible", "reason", "reasons")
 PURGE: Final = ("purge_reason", "purge_deadline")
-NO_PERMIT: Final = "no-permit"
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,14 @@ class Corpus:
 
     `relation` follows FROM. `columns` maps provenance columns to expressions over it, of the types
     VARCHAR, TIMESTAMPTZ and, for `parent_ids`, a list. Ids must differ within each value of
-    `unit`; where that is None, no id stands twice.
+    `unit`; where that is None, no id stands twice. `twice` names a table of the ids that do, as
+    `twice_sql` finds them, where that was asked of more records than these.
     """
 
     relation: str
     columns: Mapping[str, str]
     unit: str | None = "0"
+    twice: str | None = None
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,8 @@ class Question:
     `asked` are provenance columns in the form in which rules read them, derived columns, and those
     of DECISION and PURGE. `carried` are expressions over the corpus's relation; `whole` carries
     all of its columns but those in `hidden`. `eligible` asks only for records that are, or are not.
-    `at_once` takes the first reason from the list of them: quicker where both are read, and slower
-    where the list is not.
+    `marks` asks for all reasons, as columns that `marks.reasons_of` reads; `told` says that the
+    tables of `register_tables` are there.
     """
 
     asked: Sequence[str] = ()
@@ -54,7 +56,8 @@ class Question:
     whole: bool = False
     hidden: Sequence[str] = ()
     eligible: bool | None = None
-    at_once: bool = False
+    marks: bool = False
+    told: bool = False
 
 
 def decision_sql(
@@ -74,25 +77,42 @@ def decision_sql(
     read = _reads(policy, question.asked, settled)
     derived = derive(policy, registers, read, kinds)
     facts, joins = dict(derived.columns), list(derived.joins)
-    tables = dict(derived.tables)
+    tables = {} if question.told else dict(derived.tables)
     tables["mapped"] = _mapped(corpus, question)
     if "duplicate_id" in read:
         facts["duplicate_id"] = "FALSE"
         if corpus.unit is not None:
             facts["duplicate_id"] = "(twice.record_id IS NOT NULL)"
             joins.append("LEFT JOIN twice ON twice.record_id = r.record_id AND twice.unit = r.unit")
-            tables |= _TWICE
+            tables |= _TWICE if corpus.twice is None else {"twice": f"FROM {corpus.twice}"}
     tables |= _conformed(corpus)
     tables["facts"] = f"SELECT {_all('r.*', facts)}\nFROM conformed AS r\n{_lines(joins)}"
     tables["decided"] = f"SELECT {_all('*', settled)}\nFROM facts"
-    answers = _answers(policy, listed=question.at_once)
+    answers = _answers(policy)
     wanted = {name: answers.get(name, name) for name in question.asked}
+    wanted |= marks(policy) if question.marks else {}
     wanted |= {name: identifier(f"carried:{name}") for name in question.carried}
     stars = [r"COLUMNS('^whole:(.*)$') AS '\1'"] if question.whole else []
     query = f"SELECT {', '.join([*filter(None, [listing(wanted)]), *stars])}\nFROM decided"
     if question.eligible is not None:
         query += f"\nWHERE {'' if question.eligible else 'NOT '}{answers['eligible']}"
     return _with(tables) + query
+
+
+def register_tables(
+    policy: BoundPolicy,
+    registers: Mapping[str, str],
+    question: Question,
+    kinds: Mapping[str, Collection[str]] | None = None,
+) -> dict[str, str]:
+    """Write the tables that a decision makes of registers alone, each over those before it."""
+    read = _reads(policy, question.asked, _settled(policy, question))
+    return derive(policy, registers, read, kinds).tables
+
+
+def twice_sql(corpus: Corpus) -> str:
+    """Write the query that finds the ids that stand twice: `unit`, `record_id`."""
+    return f"{_with({'mapped': _mapped(corpus, Question()), **_TWICE})}FROM twice"
 
 
 _TWICE: Final = {
@@ -174,10 +194,12 @@ def _place(name: str) -> int:
     return (*last, "facts", "decided").index(name) if name in (*last, "facts", "decided") else -1
 
 
-def _reads(policy: BoundPolicy, asked: Collection[str], settled: Collection[str]) -> frozenset[str]:
+def _reads(
+    policy: BoundPolicy, asked: Collection[str], settled: Mapping[str, str]
+) -> frozenset[str]:
     """Name every column that has to be found out."""
     read = frozenset(asked)
-    if "reason" in settled or "against" in settled:
+    if settled.keys() & {"reason", "against", "held_0"}:
         read |= frozenset[str]().union(*(columns(rule.condition) for rule in policy.rules))
     if any(name in asked for name in PURGE):
         read |= frozenset[str]().union(*(rule.columns for rule in _purging(policy)), {"on_hold"})
@@ -188,52 +210,47 @@ def _settled(policy: BoundPolicy, question: Question) -> dict[str, str]:
     """Write what is found out once for each record, and read again by what is asked."""
     needed = set(question.asked)
     settled = {}
-    if not question.at_once and (needed & {"eligible", "reason"} or question.eligible is not None):
+    if needed & {"eligible", "reason"} or question.eligible is not None:
         settled["reason"] = _reason(policy)
-    if "reasons" in needed or question.at_once:
+    if "reasons" in needed:
         settled |= {"against": _against(policy), "in_favour": _in_favour(policy)}
+    if question.marks:
+        settled |= held(policy)
     if needed & set(PURGE):
         settled |= _due(policy)
     return settled
 
 
-def _reached(rules: Sequence[BoundRule]) -> Iterator[tuple[BoundRule, str]]:
-    """List the rules that this run can reach, with their conditions."""
-    for rule in rules:
-        if rule.condition != FALSE:
-            yield rule, to_duckdb(rule.condition)
-
-
 def _reason(policy: BoundPolicy) -> str:
     """Find the first reason. A forbid's condition is looked at twice only where it is not FALSE."""
     branches = [
-        *(f"WHEN {holds} THEN {text(rule.reason)}" for rule, holds in _reached(policy.inputs)),
+        *(f"WHEN {holds} THEN {text(rule.reason)}" for rule, holds in reached(policy.inputs)),
         *(
             f"WHEN {holds} IS NOT FALSE THEN CASE WHEN {holds} THEN {text(rule.reason)}"
             f" ELSE {text(rule.reason + '?')} END"
-            for rule, holds in _reached(policy.forbids)
+            for rule, holds in reached(policy.forbids)
         ),
-        *(f"WHEN {holds} THEN {text(rule.reason)}" for rule, holds in _reached(policy.permits)),
+        *(f"WHEN {holds} THEN {text(rule.reason)}" for rule, holds in reached(policy.permits)),
     ]
     return f"CASE {_lines(branches)}\nELSE {text(NO_PERMIT)} END"
 
 
 def _eligible(policy: BoundPolicy) -> str:
     """Tell by the first reason: a permit's id is no other rule's."""
-    permits = [text(rule.reason) for rule, _ in _reached(policy.permits)]
+    permits = [text(rule.reason) for rule, _ in reached(policy.permits)]
     return f"(reason IN ({', '.join(permits)}))" if permits else "FALSE"
 
 
 def _against(policy: BoundPolicy) -> str:
     """List everything that excludes."""
-    permitted = [f"({holds} IS TRUE)" for _, holds in _reached(policy.permits)]
+    permitted = [f"({holds} IS TRUE)" for _, holds in reached(policy.permits)]
     return _listed(
         [
-            *(_if(holds, rule.reason) for rule, holds in _reached(policy.inputs)),
+            *(_if(holds, rule.reason) for rule, holds in reached(policy.inputs)),
             *(
                 f"CASE WHEN {holds} THEN {text(rule.reason)}"
                 f" WHEN {holds} IS NULL THEN {text(rule.reason + '?')} END"
-                for rule, holds in _reached(policy.forbids)
+                for rule, holds in reached(policy.forbids)
             ),
             _if(f"NOT ({' OR '.join(permitted) or 'FALSE'})", NO_PERMIT),
         ]
@@ -242,7 +259,7 @@ def _against(policy: BoundPolicy) -> str:
 
 def _in_favour(policy: BoundPolicy) -> str:
     """List every permit."""
-    return _listed([_if(holds, rule.reason) for rule, holds in _reached(policy.permits)])
+    return _listed([_if(holds, rule.reason) for rule, holds in reached(policy.permits)])
 
 
 def _if(holds: str, reason: str) -> str:
@@ -270,11 +287,10 @@ def _due(policy: BoundPolicy) -> dict[str, str]:
     return due
 
 
-def _answers(policy: BoundPolicy, *, listed: bool) -> dict[str, str]:
-    """Write what is asked over what is settled: lists of reasons, or the first of them."""
+def _answers(policy: BoundPolicy) -> dict[str, str]:
+    """Write what is asked over what is settled."""
     answers = {
-        "eligible": "(len(against) = 0)" if listed else _eligible(policy),
-        "reason": "coalesce(against[1], in_favour[1])" if listed else "reason",
+        "eligible": _eligible(policy),
         "reasons": "CASE WHEN len(against) > 0 THEN against ELSE in_favour END",
         "purge_reason": "CAST(NULL AS VARCHAR)",
         "purge_deadline": "CAST(NULL AS TIMESTAMPTZ)",

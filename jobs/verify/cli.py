@@ -14,14 +14,14 @@ UNSOUND: Final = 1
 
 
 def verify(
-    output: Annotated[Path, typer.Argument(help="The output folder of a finished run.")],
+    output: Annotated[str, typer.Argument(help="The output folder of a finished run, or its URI.")],
     *,
     job: Annotated[
         Path | None,
         typer.Option("--job", help="The job file; by default where the run noted it."),
     ] = None,
     audit: Annotated[
-        Path | None,
+        str | None,
         typer.Option("--audit", help="The audit folder; by default where the run noted it."),
     ] = None,
     pii: Annotated[

@@ -1,46 +1,58 @@
 # ruff: noqa: S608 - SQL is what this file writes, of names and literals that it quotes
-"""Every record decided again, by DuckDB, and compared with what the run has written.
+"""Every record decided again, by DuckDB, in the order in which the run has listed them.
 
-Shards are decided some millions of records at a time, as one relation; what differs is counted by
-shard and kind in DuckDB. A record that the run excluded for the personal information in it is
-eligible here: whether it had to be is asked of a scan (`released.py`).
+What the registers come to is found once; then a million records are decided at a time, as one
+relation. What comes of it is compared unit by unit with the run's lists (`decisions.py`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 from more_itertools import constrained_batches
 
 from ...connectors.audit import UnitResult
+from ...connectors.duckdb_names import DuckNames
 from ...connectors.jsonl import is_jsonl
 from ...connectors.storage import InputFile
 from ...filters.errors import SchemaError
 from ...filters.policy import BoundPolicy
-from ...filters.reduce.record_rules import TOO_DENSE
-from ...filters.reduce.reducer import UNREADABLE
-from ...filters.schema import PARTS, SURFACES
-from ...filters.sql.decide import DECISION, PURGE, Question, decision_sql
-from ...filters.sql.mapping import quoted
+from ...filters.sql.decide import (
+    PURGE,
+    Corpus,
+    Question,
+    decision_sql,
+    register_tables,
+    twice_sql,
+)
+from ...filters.sql.marks import Reasons
 from ...filters.sql.provenance import text
-from ..corpus_sql import CorpusFiles, Shard
+from ..corpus_sql import CorpusFiles, Shard, named
 from ..spec import Job
+from .decisions import ANSWERS, FACTS, Decided, Listed, compare
 from .facts import Totals
 from .jsonl import in_parquet
 from .verdict import Tally
 from .vouched import Vouched
 
-GROUP_ROWS: Final = 1 << 21
-FACTS: Final = ("submitted_at", "license_ends_at", "org_id", "user_id", "end_user_id", "file_id",
-                "conversation_id", "model")  # fmt: skip
-_SCANNED: Final = f"['{UNREADABLE}', '{TOO_DENSE}']"
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Ints = NDArray[np.int64]
+
+GROUP_ROWS: Final = 1 << 20
+_QUESTION: Final = Question(("record_id", *FACTS, *PURGE), marks=True, told=True)
+_TWICE: Final = "corpusgate_twice"
+_ROW_BITS: Final = 40  # of a place: which shard it is stands above them
 
 
 @dataclass(frozen=True)
@@ -51,7 +63,9 @@ class Court:
     policy: BoundPolicy
     registers: Mapping[str, str]
     kinds: Mapping[str, frozenset[str]]
+    names: DuckNames
     scratch: Path
+    pool: Executor
 
 
 def decide_again(
@@ -59,37 +73,49 @@ def decide_again(
 ) -> None:
     """Decide all records of these shards and compare; count what they come to.
 
-    With `unique: run` an id may stand in two shards, and all of them are decided as one.
+    With `unique: run` an id may stand in two shards, so ids are counted first, in all of them.
     """
-    shards = [name for name in run.shards if name in inputs]
+    # Large strings: a group's texts of one column may be longer than an Arrow string can be.
+    court.database.execute("SET arrow_large_buffer_size=true")
+    known = {name: item for name, item in inputs.items() if name in run.shards}
+    tables = register_tables(court.policy, court.registers, _QUESTION, court.kinds)
+    for name, query in tables.items():
+        court.database.execute(f"CREATE TEMP TABLE {name} AS {query}")
+    twice = None
+    if run.job.input.unique == "run":
+        with contextlib.suppress(duckdb.Error, SchemaError, OSError):  # told shard by shard, below
+            with _corpus(run, list(known.values()), court) as corpus:
+                court.database.execute(f"CREATE TEMP TABLE {_TWICE} AS {twice_sql(corpus)}")
+            twice = _TWICE
 
     def rows(name: str) -> int:
         return sum(unit.rows or 0 for unit in run.shards[name])
 
-    limit = GROUP_ROWS if run.job.input.unique == "unit" else sys.maxsize
-    for names in constrained_batches(shards, limit, get_len=rows, strict=False):
-        _decide(run, {name: inputs[name] for name in names}, court, tally, totals)
+    shards = [name for name in run.shards if name in known]
+    for names in constrained_batches(shards, GROUP_ROWS, get_len=rows, strict=False):
+        group = {name: known[name] for name in names}
+        _decide(run, group, (court, twice), (tally, totals))
 
 
 def _decide(
     run: Vouched,
     inputs: Mapping[str, InputFile],
-    court: Court,
-    tally: Tally,
-    totals: Totals,
+    means: tuple[Court, str | None],
+    counts: tuple[Tally, Totals],
 ) -> None:
     """Decide a group; one that cannot be decided as a whole is parted, to find the shard."""
     mine, counted = Tally(), Totals()
+    tally, totals = counts
     try:
-        _compare(run, inputs, court, mine, counted)
-    except (duckdb.Error, SchemaError, OSError):
+        _compare(run, inputs, means, (mine, counted))
+    except (duckdb.Error, SchemaError, OSError, pa.ArrowException):
         if len(inputs) == 1:
             (shard,) = inputs
             tally.wrong("decisions", shard, "its records cannot be decided again, or compared")
             return
         names = list(inputs)
         for half in (names[: len(names) // 2], names[len(names) // 2 :]):
-            _decide(run, {name: inputs[name] for name in half}, court, tally, totals)
+            _decide(run, {name: inputs[name] for name in half}, means, counts)
         return
     tally.add(mine)
     totals.add(counted)
@@ -98,43 +124,50 @@ def _decide(
 def _compare(
     run: Vouched,
     inputs: Mapping[str, InputFile],
-    court: Court,
-    tally: Tally,
-    totals: Totals,
+    means: tuple[Court, str | None],
+    counts: tuple[Tally, Totals],
 ) -> None:
-    units = [unit for name in inputs for unit in run.shards[name]]
-    database = court.database
-    with contextlib.ExitStack() as stack:
-        items = [
-            stack.enter_context(in_parquet(inputs[name], court.scratch))
-            if is_jsonl(name)
-            else inputs[name]
-            for name in inputs
-        ]
-        corpus = _corpus(run.job, items, run.shards, database).corpus()
-        asked = ("record_id", *DECISION, "surface", "part", *FACTS, *PURGE)
-        place = {"shard": '"corpusgate:shard"', "row": '"corpusgate:row"'}
+    court, twice = means
+    tally, totals = counts
+    with _corpus(run, [inputs[name] for name in inputs], court) as corpus:
+        # As an enumeration, a shard's name is a small number in every row.
+        names = ", ".join(text(_called(name)) for name in inputs)
+        place = {"shard": f'CAST("corpusgate:shard" AS ENUM({names}))', "row": '"corpusgate:row"'}
+        # What is not mapped is NULL, and needs no column to say so.
+        asked = [name for name in _QUESTION.asked if name in (*corpus.columns, *PURGE)]
         query = decision_sql(
             court.policy,
             court.registers,
-            corpus,
-            Question(asked, place, at_once=True),
+            replace(corpus, twice=twice),
+            replace(_QUESTION, asked=asked, carried=place),
             kinds=court.kinds,
         )
-        database.execute(f"CREATE OR REPLACE TEMP TABLE decided AS {query}")
-    _list_units(run, units, database)
-    database.execute(f"CREATE OR REPLACE TEMP VIEW audited AS {_audited(run, units)}")
-    database.execute(f"CREATE OR REPLACE TEMP TABLE differing AS {_differences(run.job)}")
-    for shard, rows, *counts in database.sql(f"SELECT {_BY_SHARD}").fetchall():
-        for kind, count in zip(_KINDS, counts, strict=True):
-            tally.wrong("decisions", str(shard), kind, count)
-        tally.right("decisions", max(0, rows - max(counts)))
-    for surface, reason, count in database.sql(_COUNTS).fetchall():
-        totals.reasons[surface, reason] += count
-    _purge(run, units, database, tally)
+        table = court.database.sql(query).to_arrow_table()
+    pairs = list(_units(run, list(inputs), table, court.policy))
+    listed = court.pool.map(lambda pair: Listed.read(run, pair[0]), pairs)
+    for (_, decided), theirs in zip(pairs, listed, strict=True):
+        compare(decided, theirs, tally, reduced=run.job.pii is not None)
+        totals.reasons += theirs.reasons()
 
 
-def _corpus(
+def _called(shard: str) -> str:
+    """Give the name under which DuckDB reads a shard: JSON lines are Parquet by then."""
+    return f"{shard}.parquet" if is_jsonl(shard) else shard
+
+
+@contextlib.contextmanager
+def _corpus(run: Vouched, items: Sequence[InputFile], court: Court) -> Iterator[Corpus]:
+    """Give files as a relation for as long as it is read."""
+    with contextlib.ExitStack() as stack:
+        read = [
+            stack.enter_context(in_parquet(item, court.scratch)) if is_jsonl(item.name) else item
+            for item in items
+        ]
+        read = [named(item, court.names) for item in read]
+        yield _files(run.job, read, run.shards, court.database).corpus()
+
+
+def _files(
     job: Job,
     items: Sequence[InputFile],
     shards: Mapping[str, Sequence[UnitResult]],
@@ -150,138 +183,48 @@ def _corpus(
     return CorpusFiles(job, tuple(found))
 
 
-def _list_units(
-    run: Vouched, units: Sequence[UnitResult], database: duckdb.DuckDBPyConnection
-) -> None:
-    """Put the units at hand: their files, and what their shards are called among the decided."""
-    table = pa.table(
-        {
-            "shard": [unit.shard for unit in units],
-            "called": [f"{u.shard}.parquet" if is_jsonl(u.shard) else u.shard for u in units],
-            "part": [unit.part for unit in units],
-            "row_offset": [unit.row_offset for unit in units],
-            "rows": [unit.rows for unit in units],
-            "file": [_path(run, unit, "decisions") for unit in units],
-            "purge_file": [_path(run, unit, "purge_list") for unit in units],
-        }
-    )
-    database.register("corpusgate_units", table)
-    database.execute("CREATE OR REPLACE TEMP TABLE units AS FROM corpusgate_units")
-    database.unregister("corpusgate_units")
+def _units(
+    run: Vouched, shards: Sequence[str], table: pa.Table, policy: BoundPolicy
+) -> Iterator[tuple[UnitResult, Decided]]:
+    """Part a group's records by unit, each in the order of its rows: DuckDB promises none."""
+    table = table.combine_chunks()
+    numbers = _ints(table["shard"].combine_chunks().indices)
+    order = np.argsort((numbers << _ROW_BITS) + _ints(table["row"]), kind="stable")
+    bounds = np.searchsorted(numbers[order], np.arange(len(shards) + 1))
+    said, which = _said(table, policy)
+    facts = table.select([name for name in _QUESTION.asked if name in table.column_names])
+    for number, shard in enumerate(shards):
+        rows = order[bounds[number] : bounds[number + 1]]
+        units = run.shards[shard]
+        records = facts.take(pa.array(rows))
+        answers = said.take(pa.array(which[rows]))
+        # What lies between one unit's first row and the next one's is the unit's.
+        begins = [0, *(unit.row_offset for unit in units[1:]), len(rows)]
+        begins = np.maximum.accumulate(np.clip(begins, 0, len(rows))).tolist()
+        for unit, (begin, end) in zip(units, pairwise(begins), strict=True):
+            count = end - begin
+            yield unit, Decided(unit, records.slice(begin, count), answers.slice(begin, count))
 
 
-def _path(run: Vouched, unit: UnitResult, kind: str) -> str:
-    file = getattr(unit, kind)
-    if file is None:
-        raise SchemaError(unit.shard, f"it has no file of {kind}")
-    return str(run.audit / file.path)
+def _said(table: pa.Table, policy: BoundPolicy) -> tuple[pa.Table, Ints]:
+    """Give the answers that there are, and which of them each record has."""
+    words = [_ints(table[name]) for name in table.column_names if name.startswith("marks_")]
+    which = np.zeros(len(table), np.int64)
+    for word in words:
+        mine = pa.array(word).dictionary_encode()
+        both = pa.array(which * len(mine.dictionary) + _ints(mine.indices))
+        which = _ints(both.dictionary_encode().indices)
+    # Numbers are given in the order in which they are first met.
+    first = np.flatnonzero(np.diff(np.maximum.accumulate(which), prepend=-1))
+    reasons = Reasons(policy)
+    said = [reasons.of([int(word[row]) for word in words]) for row in first.tolist()]
+    columns: dict[str, list[Any]] = {
+        "eligible": [eligible for eligible, _ in said],
+        "reason": [listed[0] for _, listed in said],
+        "reasons": [listed for _, listed in said],
+    }
+    return pa.table(columns, schema=ANSWERS), which
 
 
-def _audited(run: Vouched, units: Sequence[UnitResult]) -> str:
-    """Read the run's decisions, with where each of them should stand."""
-    files = ", ".join(text(_path(run, unit, "decisions")) for unit in units)
-    columns = ("record_id", *DECISION, "row", "shard", "surface", "part", *FACTS)
-    return (
-        f"SELECT {', '.join(f'a.{quoted(name)}' for name in columns)}, u.called,"
-        " u.row_offset + a.file_row_number AS place, u.shard AS of_shard"
-        f" FROM (SELECT *, file_row_number FROM read_parquet([{files}],"
-        " filename='corpusgate:file', hive_partitioning=false)) a"
-        ' JOIN units u ON u.file = a."corpusgate:file"'
-    )
-
-
-def _differ(names: Sequence[str]) -> str:
-    return " OR ".join(f"d.{quoted(name)} IS DISTINCT FROM a.{quoted(name)}" for name in names)
-
-
-def _known(name: str, vocabulary: Sequence[str]) -> str:
-    known = ", ".join(map(text, vocabulary))
-    shown = f"CASE WHEN d.{name} IN ({known}) THEN d.{name} END"
-    return f"{shown} IS DISTINCT FROM a.{name}"
-
-
-_REDUCED: Final = (
-    "coalesce(d.eligible AND NOT a.eligible AND len(a.reasons) > 0"
-    f" AND list_has_all({_SCANNED}, a.reasons) AND a.reason = a.reasons[1], false)"
-)
-"""The run excluded it for what was found in its text, which is no question of SQL."""
-
-
-def _differences(job: Job) -> str:
-    """Compare record by record; where the job looks for nothing, nothing is excluded for it."""
-    return _DIFFERENCES.replace(_REDUCED, "false") if job.pii is None else _DIFFERENCES
-
-
-_DIFFERENCES: Final = f"""
-    SELECT coalesce(a.of_shard, u.shard) AS shard,
-        a.place IS NULL AS missing,
-        d.row IS NULL AS unknown,
-        a.row IS DISTINCT FROM a.place OR a.shard IS DISTINCT FROM a.of_shard AS misplaced,
-        {_differ(["record_id"])} AS another,
-        NOT {_REDUCED} AND ({_differ(["eligible"])}) AS eligible,
-        NOT {_REDUCED} AND ({_differ(["reason", "reasons"])}) AS reasons,
-        {_differ(FACTS)} OR {_known("surface", SURFACES)} OR {_known("part", PARTS)} AS facts
-    FROM decided d FULL JOIN audited a ON d.shard = a.called AND d.row = a.place
-    LEFT JOIN (SELECT DISTINCT shard, called FROM units) u ON u.called = d.shard
-"""
-_KINDS: Final = (
-    "a record has no decision",
-    "a decision is of no record",
-    "a decision stands in the wrong place",
-    "a decision is of another record",
-    "a record's eligibility differs",
-    "a record's reasons differ",
-    "a record's provenance differs",
-)
-_BOTH: Final = "NOT missing AND NOT unknown"
-_BY_SHARD: Final = f"""
-    shard, count(*),
-    count(*) FILTER (missing), count(*) FILTER (unknown),
-    count(*) FILTER ({_BOTH} AND misplaced),
-    count(*) FILTER ({_BOTH} AND another),
-    count(*) FILTER ({_BOTH} AND NOT another AND eligible),
-    count(*) FILTER ({_BOTH} AND NOT another AND NOT eligible AND reasons),
-    count(*) FILTER ({_BOTH} AND NOT another AND facts)
-    FROM differing GROUP BY shard ORDER BY shard
-"""
-_COUNTS: Final = """
-    SELECT coalesce(surface, 'unknown'), reason, count(*) FROM audited GROUP BY ALL
-"""
-
-
-def _purge(
-    run: Vouched,
-    units: Sequence[UnitResult],
-    database: duckdb.DuckDBPyConnection,
-    tally: Tally,
-) -> None:
-    """Compare the lists of what is due, line by line."""
-    files = ", ".join(text(_path(run, unit, "purge_list")) for unit in units)
-    query = f"""
-        WITH due AS (
-            SELECT u.shard, u.part, d.record_id, d.purge_reason AS reason,
-                d.purge_deadline AS deadline,
-                row_number() OVER (PARTITION BY u.shard, u.part ORDER BY d.row) - 1 AS line
-            FROM decided d JOIN units u
-                ON u.called = d.shard AND d.row >= u.row_offset AND d.row < u.row_offset + u.rows
-            WHERE d.purge_reason IS NOT NULL
-        ), listed AS (
-            SELECT u.shard, u.part, p.record_id, p.reason, p.deadline, p.file_row_number AS line
-            FROM (SELECT *, file_row_number FROM read_parquet([{files}],
-                filename='corpusgate:file', hive_partitioning=false)) p
-            JOIN units u ON u.purge_file = p."corpusgate:file"
-        )
-        SELECT coalesce(d.shard, a.shard), count(*), count(*) FILTER (a.line IS NULL),
-            count(*) FILTER (d.line IS NULL),
-            count(*) FILTER (a.line IS NOT NULL AND d.line IS NOT NULL AND (
-                {_differ(["record_id", "reason", "deadline"])}))
-        FROM due d FULL JOIN listed a
-            ON d.shard = a.shard AND d.part = a.part AND d.line = a.line
-        GROUP BY 1 ORDER BY 1
-    """
-    kinds = ("a record that is due is not listed", "a record that is not due is listed",
-             "an entry differs")  # fmt: skip
-    for shard, rows, *counts in database.sql(query).fetchall():
-        for kind, count in zip(kinds, counts, strict=True):
-            tally.wrong("purge", str(shard), kind, count)
-        tally.right("purge", rows - sum(counts))
+def _ints(column: pa.Array | pa.ChunkedArray) -> Ints:
+    return np.asarray(column.to_numpy(zero_copy_only=False), np.int64)

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import IO, TYPE_CHECKING, Final, cast
 
 from ...connectors.audit import SHARDS, UNITS, UnitResult
-from ...connectors.folder import elsewhere
+from ...connectors.folder import Folder
 from ...connectors.jsonl import is_jsonl
 from ...connectors.manifest import MANIFEST, RUN
 from ...connectors.staged import Written
@@ -22,15 +22,15 @@ from ...filters.errors import CorpusgateError
 from .verdict import Tally
 from .vouched import Vouched
 
+if TYPE_CHECKING:
+    import io
+
 _TAIL: Final = 8  # the footer's length and the magic
 _BESIDE: Final = frozenset({MANIFEST, RUN, "report.html", ".lock"})
 
 
 def known_inputs(run: Vouched, pool: Executor, tally: Tally) -> dict[str, InputFile]:
-    """Map the shards whose files are those that the run read to these files.
-
-    Raises OutputError where they are not on this machine.
-    """
+    """Map the shards whose files are those that the run read to these files."""
     try:
         found = {
             item.name: item
@@ -39,9 +39,6 @@ def known_inputs(run: Vouched, pool: Executor, tally: Tally) -> dict[str, InputF
     except CorpusgateError:
         tally.wrong("input", "input.path", "no input file is where the job says")
         return {}
-    remote = next((item.folder for item in found.values() if item.folder.remote), None)
-    if remote is not None:
-        raise elsewhere(remote, "verify")
     noted = {unit.shard: unit for unit in run.units}
     for name in sorted(found.keys() - noted.keys()):
         tally.wrong("input", name, "the run did not see this file")
@@ -60,14 +57,14 @@ def known_inputs(run: Vouched, pool: Executor, tally: Tally) -> dict[str, InputF
 def _identity(item: InputFile) -> tuple[int, str | None]:
     """Give an input file's size, and the digest of its footer, or of all of it."""
     try:
-        with Path(item.path).open("rb") as file:
-            if is_jsonl(item.name):
-                return item.size, hashlib.file_digest(file, "sha256").hexdigest()
-            file.seek(-_TAIL, os.SEEK_END)
-            (length,) = struct.unpack("<I", file.read(4))
-            file.seek(-_TAIL - length, os.SEEK_END)
-            return item.size, hashlib.sha256(file.read(length)).hexdigest()
-    except (OSError, struct.error):
+        if is_jsonl(item.name):
+            with item.folder.reading(item.path) as whole:
+                return item.size, _digest(whole)
+        with item.folder.open_input_file(item.path) as file:
+            end = file.size() - _TAIL
+            (length,) = struct.unpack("<I", file.read_at(4, end))
+            return item.size, hashlib.sha256(file.read_at(length, end - length)).hexdigest()
+    except (OSError, ValueError, struct.error):
         return item.size, None
 
 
@@ -75,7 +72,7 @@ def files_hold(run: Vouched, pool: Executor, tally: Tally) -> None:
     """Compare every file with its size and digest, and name those that nobody knows."""
     shards = run.manifest["shards"]
     owners = {(unit, kind): file for unit in run.readable for kind, file in _files(unit)}
-    places: list[tuple[Path, str, Written]] = [
+    places: list[tuple[Folder, str, Written]] = [
         (run.output if kind == "released" else run.audit, unit.shard, file)
         for (unit, kind), file in owners.items()
     ]
@@ -100,16 +97,25 @@ def _files(unit: UnitResult) -> Iterator[tuple[str, Written]]:
             yield kind, file
 
 
-def _wrong(root: Path, file: Written) -> str | None:
+def _digest(file: IO[bytes]) -> str:
+    return hashlib.file_digest(cast("io.BufferedReader", file), "sha256").hexdigest()
+
+
+def _outside(root: Folder, path: str) -> bool:
+    if root.remote:
+        return not {"", ".", ".."}.isdisjoint(path.split("/"))
+    return not (root.local / path).resolve().is_relative_to(root.local)
+
+
+def _wrong(root: Folder, file: Written) -> str | None:
     """Say what is wrong with a file; None if nothing is."""
-    path = root / file.path
-    if not path.resolve().is_relative_to(root):
+    if _outside(root, file.path):
         return "it lies outside the output"
     try:
-        with path.open("rb") as opened:
+        with root.reading(file.path) as opened:
             if os.fstat(opened.fileno()).st_size != file.bytes:
                 return "the file has another size"
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+            digest = _digest(opened)
     except FileNotFoundError:
         return "the file is missing"
     except OSError:
@@ -117,31 +123,40 @@ def _wrong(root: Path, file: Written) -> str | None:
     return None if digest == file.sha256 else "the file has another digest"
 
 
-def _strangers(run: Vouched, known: Iterable[tuple[Path, str]]) -> Iterator[tuple[str, str]]:
+def _strangers(run: Vouched, known: Iterable[tuple[Folder, str]]) -> Iterator[tuple[str, str]]:
     """Find files that no unit vouches for, and results of units that say something else."""
-    paths = {str(root / path) for root, path in known}
-    beside = {str(run.output / name) for name in _BESIDE} | {str(run.audit / RUN)}
-    roots = [run.output] if run.audit.is_relative_to(run.output) else [run.output, run.audit]
-    results = run.audit / UNITS
+    paths = {root.show(path) for root, path in known}
+    paths |= {run.output.show(name) for name in _BESIDE} | {run.audit.show(RUN)}
+    roots = [run.output] if run.output.holds(run.audit) else [run.output, run.audit]
+    results = run.audit.show(UNITS) + "/"
     committed: set[str] = set()
     for root in roots:
-        for folder, folders, names in os.walk(root):
-            linked = [name for name in folders if Path(folder, name).is_symlink()]
-            for name in sorted((*names, *linked)):
-                path = Path(folder, name)
-                if path.parent == results:
-                    committed.add(str(path))
-                elif str(path) not in paths and str(path) not in beside:
-                    yield path.relative_to(root).as_posix(), "no run has written this file"
+        for path in _everything(root):
+            place = root.show(path)
+            name = place.removeprefix(results)
+            if name != place and "/" not in name:
+                committed.add(f"{UNITS}/{name}")
+            elif place not in paths:
+                yield path, "no run has written this file"
     yield from _odd_results(run, sorted(committed))
+
+
+def _everything(root: Folder) -> Iterator[str]:
+    """List all files of a folder, hidden ones too, and links to folders."""
+    if root.remote:
+        yield from sorted(entry.path for entry in root.files())
+        return
+    for folder, folders, names in os.walk(root.local):
+        linked = [name for name in folders if Path(folder, name).is_symlink()]
+        for name in sorted((*names, *linked)):
+            yield Path(folder, name).relative_to(root.local).as_posix()
 
 
 def _odd_results(run: Vouched, paths: Iterable[str]) -> Iterator[tuple[str, str]]:
     expected = {(unit.shard, unit.part): unit for unit in run.readable}
-    for path in paths:
-        name = f"{UNITS}/{Path(path).name}"
+    for name in paths:
         try:
-            data = json.loads(Path(path).read_bytes())
+            data = json.loads(run.audit.read(name))
             unit = expected.pop((data["shard"], data["part"]), None)
         except (OSError, ValueError, TypeError, KeyError):
             yield name, "it is no result of a unit"

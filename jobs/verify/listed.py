@@ -14,6 +14,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ...connectors.audit import UnitResult
+from ...connectors.folder import Folder
+from ...connectors.staged import Written
 from ...filters.reduce.operators import Operators
 from ...filters.reduce.scopes import Scope, scope_ids
 from ...filters.texts.paths import TextPath
@@ -45,10 +47,10 @@ class Lists:
         """Read them. Raises ValueError, OSError and what pyarrow does."""
         if unit.decisions is None:
             raise ValueError("no decisions")
-        decisions = pq.ParquetFile(run.audit / unit.decisions.path).read(_COLUMNS)
+        decisions = _read(run.audit, unit.decisions, _COLUMNS)
         findings = None
         if unit.findings is not None:
-            findings = pq.ParquetFile(run.audit / unit.findings.path).read()
+            findings = _read(run.audit, unit.findings)
         return cls(unit, decisions.combine_chunks(), findings)
 
     @cached_property
@@ -74,7 +76,8 @@ class Lists:
         counts = (unit.rows, unit.eligible, unit.excluded)
         holds = counts == (len(eligible), int(eligible.sum()), int((~eligible).sum()))
         if unit.purge_list is not None:
-            listed = pq.read_metadata(run.audit / unit.purge_list.path).num_rows
+            with run.audit.open_input_file(unit.purge_list.path) as file:
+                listed = pq.read_metadata(file).num_rows
             holds = holds and unit.purge == listed
         wrong = "the rows listed are not the eligible and the excluded ones counted"
         tally.settle("conservation", unit.shard, wrong=wrong, holds=holds)
@@ -119,6 +122,11 @@ class Lists:
         some = self.decisions.filter(pa.array(kept))
         whose = _WHOSE.get(scope)
         return scope_ids(scope, some["record_id"], some[whose] if whose else None)
+
+
+def _read(audit: Folder, file: Written, columns: Sequence[str] | None = None) -> pa.Table:
+    with audit.open_input_file(file.path) as opened:
+        return pq.ParquetFile(opened).read(columns)
 
 
 def _flags(column: pa.ChunkedArray) -> Bools:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from ...connectors.audit import UnitResult
+from ...connectors.storage import InputFile
 from ...filters.reduce.pseudonyms import Key
 from ...filters.texts.paths import parse_path
 from .facts import Totals
@@ -29,8 +30,8 @@ class Look:
     ids: Key | None
 
 
-def look(unit: UnitResult, path: str | None, what: Look) -> tuple[Tally, Totals]:
-    """Look at a unit; `path` is its input in Parquet, None where that is not what the run read."""
+def look(unit: UnitResult, item: InputFile | None, what: Look) -> tuple[Tally, Totals]:
+    """Look at a unit; `item` is its input in Parquet, None where that is not what the run read."""
     tally, totals = Tally(), Totals()
     try:
         lists = Lists.read(what.run, unit)
@@ -49,8 +50,8 @@ def look(unit: UnitResult, path: str | None, what: Look) -> tuple[Tally, Totals]
         tally.wrong("rows", unit.shard, "there is no released file")
         return tally, totals
     try:
-        with Rows(what.run.output / unit.released.path) as released:
-            _Released(what, lists, released, tally).look(path, sound=not astray)
+        with Rows(what.run.output, unit.released.path) as released:
+            _Released(what, lists, released, tally).look(item, sound=not astray)
     except Exception:  # noqa: BLE001
         tally.wrong("rows", unit.shard, "the released file, or the input, cannot be read")
     return tally, totals
@@ -69,14 +70,14 @@ class _Released:
         self._id = str(self._job.input.columns["record_id"].column)
         self._keyed = self._job.record_ids == "hmac"
 
-    def look(self, path: str | None, *, sound: bool) -> None:
+    def look(self, item: InputFile | None, *, sound: bool) -> None:
         """Look at ids first: values are compared where rows are known to be the same."""
         expected = int(self._lists.eligible.sum())
         in_order = self._rows(expected)
-        if path is None:
+        if item is None:
             self._tally.unchecked("texts", "values, without the input that the run read", expected)
             return
-        with Rows(path) as given:
+        with Rows(item.folder, item.path) as given:
             if not (self._types(given) and in_order and sound):
                 what = "values, where rows, columns or findings are not what they should be"
                 self._tally.unchecked("texts", what, expected)

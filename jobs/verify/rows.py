@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ...connectors.folder import Folder
 from ...connectors.parquet_writer import travelled, travelling
 
 if TYPE_CHECKING:
@@ -24,9 +24,10 @@ class Rows:
     Dictionaries and views are given as what they stand for.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, folder: Folder, path: str) -> None:
         """Read the footer. Raises what pyarrow does."""
-        self._file = pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 18)
+        opened = folder.open_input_file(path)
+        self._file = pq.ParquetFile(opened, pre_buffer=False, buffer_size=folder.ahead)
         metadata = self._file.metadata
         groups = (metadata.row_group(at) for at in range(metadata.num_row_groups))
         self._sizes = [group.total_byte_size for group in groups]
@@ -40,7 +41,7 @@ class Rows:
 
     def __exit__(self, *_: object) -> None:
         """Close the file."""
-        self._file.close()
+        self._file.close(force=True)
 
     def read(
         self, columns: Sequence[str], begin: int, keep: np.ndarray

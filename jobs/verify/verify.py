@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...connectors.audit import UnitResult
+from ...connectors.duckdb_names import DuckNames
 from ...connectors.jsonl import is_jsonl
 from ...connectors.storage import InputFile
 from ...filters.errors import CorpusgateError, JobError, PolicyError
@@ -94,7 +95,7 @@ def verify(
     output: str | Path,
     *,
     job: Path | None = None,
-    audit: Path | None = None,
+    audit: str | Path | None = None,
     pii: float | None = SHARE,
     key: bytes | None = None,
     seed: int | None = None,
@@ -140,14 +141,20 @@ def _checks(run: Vouched, tally: Tally, means: _Means) -> None:
     registers = opened_registers(run, policy, tally) if policy is not None else None
     inputs = known_inputs(run, means.pool, tally)
     files_hold(run, means.pool, tally)
-    if policy is None or registers is None:
-        rows = sum(unit.rows or 0 for unit in run.readable)
-        tally.unchecked("decisions", "records, without the run's policy and registers", rows)
-    else:
-        _decisions(run, inputs, (policy, registers), (tally, totals), means.scratch)
-    for mine, found in _units(run, inputs, tally, means):
-        tally.add(mine)
-        totals.add(found)
+    with ThreadPoolExecutor(1) as bench:  # DuckDB decides while values are compared
+        decided = None
+        if policy is None or registers is None:
+            rows = sum(unit.rows or 0 for unit in run.readable)
+            tally.unchecked("decisions", "records, without the run's policy and registers", rows)
+        else:
+            decided = bench.submit(_decisions, run, inputs, (policy, registers), means)
+        for mine, found in _units(run, inputs, tally, means):
+            tally.add(mine)
+            totals.add(found)
+        if decided is not None:
+            mine, found = decided.result()
+            tally.add(mine)
+            totals.add(found)
     if policy is not None and registers is not None and inputs.keys() == run.shards.keys():
         totals_hold(run, totals, tally)
 
@@ -164,15 +171,18 @@ def _decisions(
     run: Vouched,
     inputs: dict[str, InputFile],
     law: tuple[BoundPolicy, RegisterSet],
-    counts: tuple[Tally, Totals],
-    scratch: Path,
-) -> None:
+    means: _Means,
+) -> tuple[Tally, Totals]:
     policy, registers = law
+    tally, totals = Tally(), Totals()
     with new_database() as database:
-        database.execute("SET temp_directory = $1", [str(scratch / "duckdb")])
+        database.execute("SET temp_directory = $1", [str(means.scratch / "duckdb")])
         tables = add_registers(database, registers, "TABLE")
-        court = Court(database, policy, tables, register_kinds(registers), scratch)
-        decide_again(run, inputs, court, *counts)
+        kinds = register_kinds(registers)
+        names = DuckNames(database)
+        court = Court(database, policy, tables, kinds, names, means.scratch, means.pool)
+        decide_again(run, inputs, court, tally, totals)
+    return tally, totals
 
 
 def _key(run: Vouched) -> bytes | None:
@@ -232,33 +242,33 @@ def _shard(
     if item is not None and is_jsonl(item.name):
         try:
             with in_parquet(item, scratch / "values") as read:
-                return _parts(units, read.path, what)
+                return _parts(units, read, what)
         except (CorpusgateError, OSError):
             tally = Tally()
             tally.wrong("input", item.name, "it cannot be read")
             return tally, Totals()
-    return _parts(units, None if item is None else item.path, what)
+    return _parts(units, item, what)
 
 
-def _parts(units: list[UnitResult], path: str | None, what: Look) -> tuple[Tally, Totals]:
+def _parts(units: list[UnitResult], item: InputFile | None, what: Look) -> tuple[Tally, Totals]:
     tally, totals = Tally(), Totals()
-    if path is not None:
-        _tiled(units, path, tally)
+    if item is not None:
+        _tiled(units, item, tally)
     for unit in units:
-        mine, found = look(unit, path, what)
+        mine, found = look(unit, item, what)
         tally.add(mine)
         totals.add(found)
     return tally, totals
 
 
-def _tiled(units: list[UnitResult], path: str, tally: Tally) -> None:
+def _tiled(units: list[UnitResult], item: InputFile, tally: Tally) -> None:
     """Compare the units' rows with those of their file: none left out, none twice."""
     at, parts = 0, len(units)
     sound = [unit.part for unit in units] == list(range(parts))
     for unit in units:
         sound &= unit.row_offset == at and unit.parts == parts
         at += unit.rows or 0
-    with Rows(path) as given:
+    with Rows(item.folder, item.path) as given:
         sound &= given.count == at
     wrong = "its units' rows are not the rows of its file"
     tally.settle("conservation", units[0].shard, wrong=wrong, holds=sound)

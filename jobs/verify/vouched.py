@@ -7,6 +7,7 @@ and the key lie is the job file's to say.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,8 +19,11 @@ import polars as pl
 from pydantic import ValidationError
 
 from ...connectors.audit import SHARDS, UnitResult
+from ...connectors.folder import Folder
 from ...connectors.manifest import MANIFEST, RUN, SCHEMA
 from ...connectors.staged import Written
+from ...connectors.storage import open_folder
+from ...connectors.stores import USUAL, Storage
 from ...filters.errors import Fault, JobError, OutputError
 from ..spec import Job, load_job
 
@@ -35,8 +39,8 @@ class Vouched:
     manifest's own.
     """
 
-    output: Path
-    audit: Path
+    output: Folder
+    audit: Folder
     manifest: Mapping[str, Any]
     digest: str
     job: Job
@@ -57,33 +61,44 @@ class Vouched:
         return found
 
 
-def read_run(output: str | Path, job: Path | None = None, audit: Path | None = None) -> Vouched:
-    """Read what a run left in a folder on this machine.
+def read_run(
+    output: str | Path, job: Path | None = None, audit: str | Path | None = None
+) -> Vouched:
+    """Read what a run left in a folder, here or in an object store.
 
     `job` is its job file, by default where `run.json` says that it lay; `audit` its audit folder,
     by default where that says, or in the output. Raises OutputError where there is no finished
     run, and JobError for a job file that cannot be read.
     """
-    if "://" in str(output):
-        raise OutputError(str(output), "verify reads local files only", "copy it here first")
-    folder = Path(output).resolve()
+    # A job that is named says how the store is reached in which it is said where the job is.
+    places = None if job is None else load_job(job)
+    storage = USUAL if places is None else places.stores
+    folder = open_folder(str(output), Path(), storage)
     manifest, digest = _manifest(folder)
     noted = _noted(folder)
-    places = load_job(job or _job_file(noted))
-    if audit is None:
-        audit = folder / str(noted.get("audit") or "audit")
+    places = places or load_job(_job_file(noted))
     spec = _job(manifest, places, folder)
-    units = _units(audit.resolve())
+    lists = _audit(folder, noted, places.stores)
+    if audit is not None:
+        lists = open_folder(str(audit), Path(), places.stores)
+    units = _units(lists)
     try:
         as_of = datetime.fromisoformat(manifest["as_of"])
     except (KeyError, TypeError, ValueError):
         raise _no_manifest(folder) from None
-    return Vouched(folder, audit.resolve(), manifest, digest, spec, as_of, units)
+    return Vouched(folder, lists, manifest, digest, spec, as_of, units)
 
 
-def _manifest(folder: Path) -> tuple[dict[str, Any], str]:
+def _audit(folder: Folder, noted: Mapping[str, Any], storage: Storage) -> Folder:
+    where = noted.get("audit")
+    if not isinstance(where, str):
+        return folder.at("audit")
+    return open_folder(where, Path() if folder.remote else folder.local, storage)
+
+
+def _manifest(folder: Folder) -> tuple[dict[str, Any], str]:
     try:
-        content = (folder / MANIFEST).read_bytes()
+        content = folder.read(MANIFEST)
     except OSError:
         what, fix = "there is no manifest.json", "give the output folder of a finished run"
         raise OutputError(str(folder), what, fix) from None
@@ -99,15 +114,15 @@ def _manifest(folder: Path) -> tuple[dict[str, Any], str]:
     return data, hashlib.sha256(content).hexdigest()
 
 
-def _no_manifest(folder: Path) -> OutputError:
+def _no_manifest(folder: Folder) -> OutputError:
     what = f"it is not a manifest of schema {SCHEMA}"
-    return OutputError(str(folder / MANIFEST), what, "verify it with the version that wrote it")
+    return OutputError(folder.show(MANIFEST), what, "verify it with the version that wrote it")
 
 
-def _noted(folder: Path) -> dict[str, Any]:
+def _noted(folder: Folder) -> dict[str, Any]:
     """Read what the run noted about the place where it ran."""
     try:
-        noted = json.loads((folder / RUN).read_bytes())
+        noted = json.loads(folder.read(RUN))
     except (OSError, ValueError):
         noted = None
     return noted if isinstance(noted, dict) else {}
@@ -122,7 +137,7 @@ def _job_file(noted: Mapping[str, Any]) -> Path:
     return Path(path)
 
 
-def _job(manifest: Mapping[str, Any], places: Job, folder: Path) -> Job:
+def _job(manifest: Mapping[str, Any], places: Job, folder: Folder) -> Job:
     """Put the manifest's settings at the job file's places."""
     data = dict(manifest["job"])
     data["output"] = {**data.get("output", {}), "path": str(folder)}
@@ -133,13 +148,13 @@ def _job(manifest: Mapping[str, Any], places: Job, folder: Path) -> Job:
     return job.placed(places)
 
 
-def _units(audit: Path) -> tuple[UnitResult, ...]:
+def _units(audit: Folder) -> tuple[UnitResult, ...]:
     try:
-        rows = pl.read_parquet(audit / SHARDS, glob=False).sort("shard", "part").to_dicts()
+        rows = pl.read_parquet(io.BytesIO(audit.read(SHARDS))).sort("shard", "part").to_dicts()
         return tuple(_unit(row) for row in rows)
     except (OSError, pl.exceptions.PolarsError, TypeError, ValueError):
         what, fix = "it cannot be read", "name the audit folder: --audit FOLDER"
-        raise OutputError(str(audit / SHARDS), what, fix) from None
+        raise OutputError(audit.show(SHARDS), what, fix) from None
 
 
 def _unit(row: dict[str, Any]) -> UnitResult:

@@ -77,9 +77,9 @@ def outcomes() -> dict[Case, Outcome]:
                 records,
                 kinds=bool(number % 2),
                 unit="place",
-                at_once=at_once,
+                marks=marks,
             ).to_dicts()
-            for at_once in (False, True)
+            for marks in (False, True)
         ]
         assert ways[0] == ways[1]
         for case, row in zip(cases, ways[0], strict=True):

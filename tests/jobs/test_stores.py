@@ -1,21 +1,27 @@
 """Jobs whose corpus, registers and output lie in an object store: the same bytes as at home."""
 
 import gzip
+import io
 import json
+import random
+import re
 import shutil
+import string
 import subprocess
 import threading
 from urllib.parse import unquote
 
 import corpusgate
+import duckdb
 import obstore
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from corpusgate.connectors import lease
 from runs.s3 import SECRET, address_of, one_in_five, proxy
 from runs.workshop import CHANGING, CLI, Workshop, merge, tree
-from runs.world import COLUMNS, NAMES, REGISTERS
+from runs.world import COLUMNS, NAMES, REGISTERS, SCHEMA, rows
 
 SHARDS = ("a.parquet", "day=1/b c.parquet", "team=r%26d/c.parquet")
 
@@ -326,11 +332,159 @@ def test_an_output_over_the_input_is_refused(away, s3, capsys, out):
     assert s3.tree(away.prefix) == before
 
 
-def test_sql_says_that_it_reads_local_files_only(away, capsys):
-    done = away.workshop.command(capsys, "sql", "SELECT 1", "--job", away.job())
-    assert done.returncode in {1, 2}
-    assert "local files only" in done.stderr
+def lines(away, name="lines/d.jsonl.gz"):
+    """Put a shard of JSON lines beside the others."""
+    blank = dict.fromkeys(SCHEMA.names)
+    text = "\n".join(json.dumps(blank | row, default=str) for row in rows("d"))
+    folder = away.s3.folder(f"{away.prefix}/corpus")
+    obstore.put(folder.store, folder.key(name), gzip.compress(text.encode()))
+
+
+SAYS = (
+    "SELECT reason, count(*) FROM decisions GROUP BY ALL ORDER BY ALL",
+    "SELECT shard, row, record_id FROM excluded ORDER BY ALL",
+    "SELECT * FROM texts ORDER BY ALL",
+    "SELECT count(*), min(text) FROM released",
+    "SELECT * FROM purge ORDER BY ALL",
+)
+
+
+def test_sql_answers_there_as_at_home(away):
+    away.run()
+    here = corpusgate.connect(away.workshop.job())
+    there = corpusgate.connect(away.job())
+    for query in SAYS:
+        assert there.sql(query).fetchall() == here.sql(query).fetchall() != []
+
+
+def test_sql_reads_json_lines_there(away):
+    lines(away)
+    con = corpusgate.connect(away.job())
+    query = "SELECT count(*), min(shard) FROM decisions WHERE shard LIKE 'lines/%'"
+    assert con.sql(query).fetchall() == [(len(NAMES), "lines/d.jsonl.gz")]
+
+
+def test_sql_fetches_what_a_query_asks_for(away, s3):
+    text = "".join(random.Random(1).choices(string.printable, k=4_000_000))  # noqa: S311 - no secret
+    pages = pq.read_table(away.workshop.folder / "corpus/a.parquet")
+    long = pa.array([text] * len(pages), pages.schema.field("text").type)
+    at = pages.schema.get_field_index("text")
+    file = io.BytesIO()
+    pq.write_table(pages.set_column(at, "text", long), file, use_dictionary=False)
+    folder = s3.folder(f"{away.prefix}/corpus")
+    obstore.put(folder.store, folder.key("a.parquet"), file.getvalue())
+    sent = []
+    look = lambda handler: sent.append(handler.headers.get("Range", ""))  # noqa: E731
+    with proxy(s3, lambda *_: "", look=look) as front:
+        con = corpusgate.connect(away.job(address=address_of(front)))
+        con.sql("SELECT reason, count(*) FROM decisions GROUP BY ALL").fetchall()
+    spans = [re.fullmatch(r"bytes=(\d+)-(\d+)", span) for span in sent if span]
+    fetched = sum(int(span[2]) - int(span[1]) + 1 for span in spans if span)
+    assert 0 < fetched < len(file.getvalue()) / 10
+
+
+def test_sql_cannot_read_or_write_anything_else_there(away):
+    away.run()
+    con = corpusgate.connect(away.job())
+    name = "SELECT filename FROM read_parquet('corpusgate://{}', filename=true) LIMIT 1"
+    assert con.sql(name.format(away.uri("corpus/a.parquet"))).fetchall()
+    for path in ("out/audit/decisions/a.parquet", "corpus/*.parquet"):
+        with pytest.raises(duckdb.Error):
+            con.sql(name.format(away.uri(path))).fetchall()
+    before = away.s3.tree(away.prefix)
+    for path in ("corpus/a.parquet", "corpus/new.parquet"):
+        target = f"corpusgate://{away.uri(path)}"
+        with pytest.raises((duckdb.Error, OSError)):
+            con.execute(f"COPY (SELECT 1) TO '{target}' (FORMAT parquet, USE_TMP_FILE false)")
+    assert away.s3.tree(away.prefix) == before
+
+
+def of_one_size(away):
+    """The first shard twice, as objects of one size; other records."""
+    table = pq.read_table(away.workshop.folder / "corpus/a.parquet")
+    at = table.schema.get_field_index(COLUMNS["record_id"])
+    for letter in "xy":
+        ids = pa.array([letter + name.as_py()[1:] for name in table.column(at)])
+        file = io.BytesIO()
+        changed = table.set_column(at, table.schema.field(at), ids)
+        pq.write_table(changed, file, compression="none", use_dictionary=False)
+        yield file.getvalue()
+
+
+def test_an_object_that_is_replaced_or_gone_while_a_session_is_open_is_an_error(away):
+    folder = away.s3.folder(f"{away.prefix}/corpus")
+    one, other = of_one_size(away)
+    assert len(one) == len(other)
+    for act in (
+        lambda: obstore.put(folder.store, folder.key("a.parquet"), other),
+        lambda: folder.delete(["a.parquet"]),
+    ):
+        obstore.put(folder.store, folder.key("a.parquet"), one)
+        con = corpusgate.connect(away.job())
+        act()
+        with pytest.raises((duckdb.Error, OSError)) as caught:
+            con.sql("SELECT reason, count(*) FROM decisions GROUP BY ALL").fetchall()
+        assert not [word for word in (SECRET, KEY) if word in str(caught.value)]
+
+
+def checked(away, capsys, *options):
+    done = away.workshop.command(
+        capsys, "verify", away.uri("out"), "--job", away.job(), "--pii", "all", "--json", *options
+    )
     assert "Traceback" not in done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("unique", ["unit", "run"])
+def test_a_run_in_a_bucket_is_verified(away, capsys, unique):
+    lines(away)
+    summary = away.run({"input": {"unique": unique}})
+    code, verdict = checked(away, capsys)
+    assert (code, verdict["faults"], verdict["unchecked"]) == (0, [], [])
+    right = {row["check"]: row["right"] for row in verdict["checks"]}
+    assert right["decisions"] == summary.rows_in == 4 * len(NAMES)
+    assert (right["input"], right["rows"]) == (4, summary.eligible)
+    assert right["files"] == 4 * 3 + 1
+
+
+def test_an_output_there_and_its_lists_here_are_verified(away, capsys):
+    away.run({"output": {"audit": str(away.workshop.folder / "apart")}})
+    assert checked(away, capsys)[0] == 0
+
+
+TAMPERED = {
+    "a released object": ("out/eligible/a.parquet", "files"),
+    "a list": ("out/audit/decisions/a.parquet", "files"),
+    "an input": ("corpus/a.parquet", "input"),
+}
+
+
+@pytest.mark.parametrize("gone", [False, True])
+@pytest.mark.parametrize("what", TAMPERED)
+def test_an_object_that_was_changed_or_is_missing_is_found(away, capsys, what, gone):
+    path, check = TAMPERED[what]
+    away.run()
+    folder = away.s3.folder(away.prefix)
+    data = bytearray(folder.read(path))
+    data[-20] ^= 1
+    folder.delete([path])
+    if not gone:
+        obstore.put(folder.store, folder.key(path), bytes(data))
+    code, verdict = checked(away, capsys)
+    assert code == 1
+    assert check in {fault["check"] for fault in verdict["faults"]}
+    assert all("a.parquet" in f["where"] for f in verdict["faults"] if f["check"] == check)
+
+
+def test_an_object_that_no_run_has_written_is_found(away, capsys):
+    away.run()
+    folder = away.s3.folder(f"{away.prefix}/out")
+    obstore.put(folder.store, folder.key("eligible/more.parquet"), b"x")
+    code, verdict = checked(away, capsys)
+    assert code == 1
+    assert [(f["check"], f["where"]) for f in verdict["faults"]] == [
+        ("files", "eligible/more.parquet")
+    ]
 
 
 def test_plan_and_explain_work_there(away, capsys):
