@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 _MOST: Final = 1.0
+_UNKNOWN: Final = -1.0
 _REMEMBERED: Final = 100_000
 _LONGEST_REMEMBERED: Final = 200
 
@@ -18,31 +19,32 @@ class Checks:
         from presidio_analyzer import PatternRecognizer
 
         kind = type(recognizer)
-        self._recognizer = recognizer
-        self._validate = _validation(recognizer)
-        self.indifferent = (
-            kind.validate_result is PatternRecognizer.validate_result
-            and kind.invalidate_result is PatternRecognizer.invalidate_result
-        )
-        self._known: dict[str, tuple[bool | None, bool]] = {}
+        validates = kind.validate_result is not PatternRecognizer.validate_result
+        invalidates = kind.invalidate_result is not PatternRecognizer.invalidate_result
+        self._validate = _validation(recognizer) if validates else None
+        self._invalidate = recognizer.invalidate_result if invalidates else None
+        self.indifferent = not validates and not invalidates
+        self._known: dict[str, float | None] = {}
 
     def score(self, value: str, score: float) -> float:
         """Give the score of a match whose pattern has this one; 0 for none."""
         if self.indifferent:
             return score
-        known = self._known.get(value)
-        if known is None:
-            valid = self._validate(value)
-            invalid = self._recognizer.invalidate_result(value)
-            known = (None if valid is None else bool(valid), bool(invalid))
+        verdict = self._known.get(value, _UNKNOWN)
+        if verdict is _UNKNOWN:
+            verdict = self._verdict(value)
             if len(value) <= _LONGEST_REMEMBERED:
                 if len(self._known) >= _REMEMBERED:
                     self._known.clear()
-                self._known[value] = known
-        valid, invalid = known
-        if invalid:
-            return 0
-        return score if valid is None else _MOST if valid else 0
+                self._known[value] = verdict
+        return score if verdict is None else verdict
+
+    def _verdict(self, value: str) -> float | None:
+        """Give the score that the checks settle, None if they leave the pattern's."""
+        valid = self._validate(value) if self._validate else None
+        if self._invalidate and self._invalidate(value):
+            return 0.0
+        return None if valid is None else _MOST if valid else 0.0
 
 
 def _validation(recognizer: Any) -> Callable[[str], bool | None]:  # noqa: ANN401

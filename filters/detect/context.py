@@ -20,7 +20,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import count
+from itertools import count, islice
 from typing import Final, NamedTuple
 
 import regex
@@ -114,21 +114,26 @@ class Text:
         return len(self.text.rstrip())
 
     def _surely(self, start: int) -> str:
-        """Give a part of the text, in lower case, out of which no walk leads; "" if not known.
+        """Give what the walks from a place come through at most, in lower case; "" if not known.
 
-        It has words enough on both sides that are known to be one keyword each.
+        It has words enough on both sides that are known to have a keyword each.
         """
-        sure = self.tokens.sure
+        surely, text = self.tokens.surely, self.text
         for size in (AROUND, 4 * AROUND):
             low, high = max(0, start - size), start + size // 2
-            part = self.text[low:high]
-            # Cut off at both ends, and where the finding starts, words may be parts of others. How
-            # a capital sigma is lowered depends on what follows.
-            back, ahead = part[: start - low].split()[1:-1], part[start - low :].split()[1:-1]
-            enough = low == 0 or sum(map(sure.__contains__, back)) >= BEFORE
-            enough = enough and (high >= len(self.text) or any(map(sure.__contains__, ahead)))
-            if enough:
-                return part.lower() if "\u03a3" not in part else ""
+            back, ahead = text[low:start].split(), text[start:high].split()
+            # Cut off at both ends, and where the finding starts, words may be parts of others.
+            sure = (at for at in range(len(back) - 2, 0, -1) if surely(back[at]))
+            first = next(islice(sure, BEFORE - 1, None), None if low else 0)
+            until = next((at for at in range(1, len(ahead) - 1) if surely(ahead[at])), None)
+            if until is None and high >= len(text):
+                until = len(ahead)
+            if first is None or until is None:
+                continue
+            edge = "" if start and not text[start - 1].isspace() else " "
+            part = " ".join(back[first:]) + edge + " ".join(ahead[: until + 1])
+            # How a capital sigma is lowered depends on what follows.
+            return part.lower() if "\u03a3" not in part else ""
         return ""
 
     def _joined(self, start: int, *, certain: bool) -> str:

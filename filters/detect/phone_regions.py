@@ -10,6 +10,8 @@ from typing import Any, Final
 import phonenumbers
 from phonenumbers import PhoneMetadata, phonenumberutil
 
+from ..recognizers.numbering import surely_dialled
+
 _BETWEEN: Final = r"[\x01_ ()\x2d.\[\]/~x]{0,4}"
 _TYPES: Final = (
     "fixed_line",
@@ -90,6 +92,12 @@ def dialled(region: str, digits: str) -> bool:
     if prefixed.fullmatch(digits):
         return True
     return bare.fullmatch(digits) is not None and not _wants_prefix(region, digits)
+
+
+def valid(region: str, digits: str) -> bool:
+    """Say whether the matcher surely takes digits, dialled in a region, for a valid number."""
+    sure = surely_dialled(region, digits)
+    return not _wants_prefix(region, digits) if sure is None else sure
 
 
 def _wants_prefix(region: str, digits: str) -> bool:

@@ -24,7 +24,8 @@ import phonenumbers
 import regex
 from phonenumbers import phonenumbermatcher, phonenumberutil
 
-from .phone_regions import dialled, expression, least, metadata_of
+from ..recognizers.numbering import surely_valid
+from .phone_regions import dialled, expression, least, metadata_of, valid
 from .prefilter import Expression
 
 MOST_TRIES: Final = 65_535
@@ -43,6 +44,12 @@ _CUTS: Final = regex.compile(
     rb"(?<=[0-9)]),(?=[ \t,]*+[0-9(\[+])"
     rb"|(?<=[0-9])(?<![12][0-9]{3}[-/]?[01][0-9][-/]?[0-3][0-9] {1,40}[0-2][0-9]):"
 )
+# A number as most are written: nothing in it that the matcher asks more of than its digits.
+_ORDINARY: Final = re.compile(r"[+(\[]?[ ]?[0-9][0-9 ().-]*", re.ASCII)
+_DIGITS: Final = re.compile(r"[0-9]+")
+# Fewer letters than three are not read as digits of a telephone's keys.
+_EXTENDED: Final = re.compile(r"[0-9 ().-]*(?:[xX][0-9 ().-]*){1,2}", re.ASCII)
+_X: Final = re.compile("[xX]")
 _LAST_DIGIT: Final = re.compile(r".*\d#?", re.DOTALL)
 _IS_MARK: Final = np.isin(np.arange(256), np.frombuffer(b"/(.- \x01", dtype=np.uint8))
 _PLUS: Final = "+\uff0b"
@@ -70,7 +77,7 @@ class PhoneNumbers:
         regions: Iterable[str],
         leniency: int,
         score: float,
-        accepts: Callable[[Any], bool] = lambda _: True,
+        accepts: Callable[[Any], bool] | None = None,
     ) -> None:
         """Take what the recogniser was made with; `accepts` says which matches it keeps."""
         self.regions = tuple(regions)
@@ -132,9 +139,24 @@ class PhoneNumbers:
         cut = _cut(text, low, high)
         if cut is not None:
             at, core, before, after = cut
+            if not before and not after and self._whole(core):
+                # Other regions may find a part of it, which says nothing more.
+                yield at, at + len(core)
+                return
             yield from (
                 (at + s, at + e) for s, e in self._run(core, before=before, after=after).spans
             )
+
+    def _whole(self, core: str) -> bool:
+        """Say whether some region surely takes the whole of what numbers can be in for one."""
+        if not self._strict or self.leniency != _VALID or self._accepts is not None:
+            return False
+        if not _is_ordinary(core):
+            return False
+        if core[0] == "+":
+            return surely_valid(core)
+        digits = "".join(_DIGITS.findall(core))
+        return any(valid(region, digits) for region in self.regions)
 
     def _run(self, core: str, *, before: bool, after: bool) -> _Run:
         """Look at one run, once."""
@@ -170,7 +192,11 @@ class PhoneNumbers:
         matcher = phonenumbers.PhoneNumberMatcher(
             text, region, leniency=self.leniency, max_tries=tries
         )
-        spans = [(m.start - before, m.end - before) for m in matcher if self._accepts(m)]
+        spans = [
+            (m.start - before, m.end - before)
+            for m in matcher
+            if self._accepts is None or self._accepts(m)
+        ]
         return tuple(spans), tries - matcher._max_tries  # noqa: SLF001
 
     def _probe(self, text: str) -> _Probe:
@@ -187,7 +213,18 @@ class PhoneNumbers:
         if len(digits) + letters < self.least:
             return ()
         if letters or any(c in _SIGNS for c in candidate):
-            return self.regions
+            return self._extended(candidate) if _EXTENDED.fullmatch(candidate) else self.regions
+        return self._dialled(digits)
+
+    def _extended(self, candidate: str) -> tuple[str, ...]:
+        """Give the regions of a candidate with an `x`: all of it is dialled, or what is before."""
+        parts = _X.split(candidate)
+        heads = ["".join(_DIGITS.findall("".join(parts[: n + 1]))) for n in range(len(parts))]
+        found = {region for head in heads for region in self._dialled(head)}
+        return tuple(region for region in self.regions if region in found)
+
+    def _dialled(self, digits: str) -> tuple[str, ...]:
+        """Give the regions in which digits may be a valid number."""
         known = self._possible.get(digits)
         if known is None:
             known = tuple(r for r in self.regions if dialled(r, digits))
@@ -295,6 +332,16 @@ def _beside(char: str) -> bool:
     """Say whether a number that stands directly beside this is none."""
     kind = phonenumbers.PhoneNumberMatcher
     return bool(kind._is_invalid_punctuation_symbol(char) or kind._is_latin_letter(char))  # noqa: SLF001
+
+
+def _is_ordinary(core: str) -> bool:
+    """Say whether the matcher takes all of it at once for a candidate, and asks for its digits."""
+    matcher = phonenumbermatcher
+    if _ORDINARY.fullmatch(core) is None or matcher._PATTERN.fullmatch(core) is None:  # noqa: SLF001
+        return False
+    if matcher._MATCHING_BRACKETS.fullmatch(core) is None:  # noqa: SLF001
+        return False
+    return not (matcher._PUB_PAGES.search(core) or matcher._TIME_STAMPS.search(core))  # noqa: SLF001
 
 
 def _safe(data: memoryview) -> bool:

@@ -93,6 +93,11 @@ class Judge:
         for row, results in batch.results.items():
             if row in batch.unreadable or not results:
                 continue
+            if self._plain.issuperset([r.recognizer for r in results]):
+                # A result that another contains can be dropped at once, whoever found them.
+                enough = [r for r in results if r.score >= self.threshold]
+                settled[row] = enough if len(enough) <= 1 else without_duplicates(enough)
+                continue
             try:
                 settled[row] = self._settled(batch, row, results)
             except Exception:  # noqa: BLE001
@@ -167,6 +172,12 @@ class Judge:
             for number, own in by_recognizer.items()
             for r in (own if number in self._as_they_are else without_duplicates(own))
         ]
+
+    @cached_property
+    def _plain(self) -> set[int]:
+        """Give the recognisers of patterns without context words and thresholds of their own."""
+        plain = {u.number for u in self.units if not u.groups}
+        return {n for n in plain if not self._words[n] and not self._thresholds[n]}
 
     @cached_property
     def _as_they_are(self) -> set[int]:

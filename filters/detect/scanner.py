@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache as remembered
 from functools import lru_cache
 from typing import Any, Final
 
@@ -211,8 +210,7 @@ class Scanner:
         """Give the findings of each text that has any, and the texts that could not be judged."""
         bytes_ = folded(texts)
         assert self._prefilter is not None  # noqa: S101 - made with the recognisers
-        text = remembered(lambda row: texts[row].as_py())
-        batch = Batch(bytes_, text, self._prefilter.scan(bytes_.data))
+        batch = Batch(bytes_, texts, self._prefilter.scan(bytes_.data))
         findings = [judge.judge(batch) for judge in self._judges]
         merged = findings[0]
         for other in findings[1:]:

@@ -8,6 +8,7 @@ overlap are not either. `joins` says where that can happen.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -17,6 +18,7 @@ from typing import Any, Final
 # All white space there is; no character beyond is any.
 SPACES: Final = frozenset(c for c in map(chr, range(0x3001)) if c.isspace())
 _KEPT: Final = 100_000
+_DIGIT: Final = re.compile("[0-9]")
 
 # When a token is a keyword: always, never, or only if it stands beside a colon in another token.
 ALWAYS, NEVER, BESIDE_COLON = range(3)
@@ -78,7 +80,7 @@ class Tokens:
         self.nlp.vocab.lex_attr_getters = {}
         self._stretches: dict[str, list[Token]] = {}
         self._ends: dict[str, tuple[str, str]] = {}
-        self.sure: set[str] = set()
+        self._sure: dict[str, bool] = {}
 
     @cached_property
     def by_stretch(self) -> bool:
@@ -153,10 +155,37 @@ class Tokens:
             if len(self._stretches) >= _KEPT:
                 self._fresh()
             self._stretches[stretch] = known
-            alone = len(known) == 1 and known[0].kind == ALWAYS and self.by_stretch
-            if alone and not stretch.isspace() and stretch not in self.nlp.tokenizer.rules:
-                self.sure.add(stretch)
         return known
+
+    def surely(self, stretch: str) -> bool:
+        """Say whether one of the tokens of a stretch surely is a keyword, wherever it stands."""
+        known = self._sure.get(stretch)
+        if known is None:
+            if len(self._sure) >= _KEPT:
+                self._sure.clear()
+            known = self._sure[stretch] = self.by_stretch and self._surely(stretch)
+        return known
+
+    def _surely(self, stretch: str) -> bool:
+        if ":" in stretch:
+            return False
+        if self._numbers_count and _DIGIT.search(stretch):
+            return True
+        # What no expression of the tokenizer takes anything off is one token.
+        tokenizer = self.nlp.tokenizer
+        return (
+            stretch.isalpha()
+            and stretch not in (tokenizer.rules or ())
+            and not (tokenizer.prefix_search and tokenizer.prefix_search(stretch))
+            and not (tokenizer.suffix_search and tokenizer.suffix_search(stretch))
+            and not (tokenizer.infix_finditer and any(tokenizer.infix_finditer(stretch)))
+            and self.counts(stretch.lower())
+        )
+
+    @cached_property
+    def _numbers_count(self) -> bool:
+        """Say whether a token with a digit is a keyword: no stop word has one."""
+        return not any(_DIGIT.search(word) for word in self.nlp.Defaults.stop_words)
 
     def whole(self, text: str) -> list[Token]:
         """Split a whole text, nothing remembered."""

@@ -70,18 +70,20 @@ class StrictEmailRecognizer(AnchoredRecognizer):
     def invalidate_result(self, pattern_text: str) -> bool:
         """Say whether no mail can go there."""
         local, _, domain = pattern_text.rpartition("@")
-        labels = domain.split(".")
-        if len(local) > _MAX_LOCAL or len(local) + len(_written(domain)) > _MAX_PATH:
+        labels = _written(domain).split(".")
+        if len(local) > _MAX_LOCAL or len(local) + len(".".join(labels)) > _MAX_PATH:
             return True
         if local.lower() in _LOGINS or _SCALED_IMAGE.match(domain):
             return True
-        if any(len(_written(label)) > _MAX_LABEL for label in labels):
+        if max(map(len, labels)) > _MAX_LABEL:
             return True
-        return not _exists(labels[-1].lower()) and pattern_text.isascii()
+        return pattern_text.isascii() and not _exists(labels[-1].lower())
 
 
 def _written(domain: str) -> str:
     """Give a domain as name servers know it, in ASCII (RFC 3492)."""
+    if domain.isascii():
+        return domain
     labels = domain.split(".")
     return ".".join(
         label if label.isascii() else "xn--" + label.encode("punycode").decode() for label in labels

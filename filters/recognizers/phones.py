@@ -17,6 +17,7 @@ import phonenumbers
 from presidio_analyzer import Pattern
 
 from .anchored import AnchoredPattern, AnchoredRecognizer, after
+from .numbering import surely_possible, surely_valid
 
 # A space, a full stop, a hyphen; also their kin outside ASCII.
 _SEP: Final = r"[^\w\t\r\n\f\v!\"#$%&'()*+,:;<=>?@\[\\\]^`{|}~/]"
@@ -39,6 +40,8 @@ _MIN, _MAX = 7, 15
 _MIN_KINDS: Final = 3
 _MIN_GROUPS: Final = 2
 _TELLING: Final = 9
+_TEN: Final = 10
+_DOTS: Final = 3
 
 
 def _digits(text: str) -> str:
@@ -51,6 +54,8 @@ def _is_international(text: str, *, possible: bool) -> bool:
 
     Where `possible`, the right length is enough: new ranges are valid nowhere, nor those for films.
     """
+    if surely_possible(text) if possible else surely_valid(text):
+        return True
     try:
         number = phonenumbers.parse(text)
     except phonenumbers.NumberParseException:
@@ -106,6 +111,8 @@ def _is_national(text: str) -> bool:
 
 @lru_cache(maxsize=1 << 16)
 def _is_north_american(digits: str) -> bool:
+    if len(digits) == _TEN and surely_valid(f"+1{digits}"):
+        return True
     number = phonenumbers.parse(digits, "US")
     return phonenumbers.is_valid_number(number)
 
@@ -114,8 +121,11 @@ def _is_something_else(text: str) -> bool:
     """Say whether it is a date, an IP address, a social security number, a postal code, a card."""
     if _DAY.fullmatch(text) or _NEITHER.fullmatch(text):
         return True
-    if "." in text and re.search(r"[\s-]", text) and "(" not in text:
+    dots = text.count(".")
+    if dots and "(" not in text and re.search(r"[\s-]", text):
         return True
+    if dots != _DOTS:
+        return False
     try:
         ipaddress.IPv4Address(text)
     except ValueError:

@@ -336,7 +336,7 @@ def lines(away, name="lines/d.jsonl.gz"):
     """Put a shard of JSON lines beside the others."""
     blank = dict.fromkeys(SCHEMA.names)
     text = "\n".join(json.dumps(blank | row, default=str) for row in rows("d"))
-    folder = away.s3.folder(f"{away.prefix}/corpus")
+    folder = away.store.folder(f"{away.prefix}/corpus")
     obstore.put(folder.store, folder.key(name), gzip.compress(text.encode()))
 
 
@@ -391,12 +391,12 @@ def test_sql_cannot_read_or_write_anything_else_there(away):
     for path in ("out/audit/decisions/a.parquet", "corpus/*.parquet"):
         with pytest.raises(duckdb.Error):
             con.sql(name.format(away.uri(path))).fetchall()
-    before = away.s3.tree(away.prefix)
+    before = away.store.tree(away.prefix)
     for path in ("corpus/a.parquet", "corpus/new.parquet"):
         target = f"corpusgate://{away.uri(path)}"
         with pytest.raises((duckdb.Error, OSError)):
             con.execute(f"COPY (SELECT 1) TO '{target}' (FORMAT parquet, USE_TMP_FILE false)")
-    assert away.s3.tree(away.prefix) == before
+    assert away.store.tree(away.prefix) == before
 
 
 def of_one_size(away):
@@ -412,7 +412,7 @@ def of_one_size(away):
 
 
 def test_an_object_that_is_replaced_or_gone_while_a_session_is_open_is_an_error(away):
-    folder = away.s3.folder(f"{away.prefix}/corpus")
+    folder = away.store.folder(f"{away.prefix}/corpus")
     one, other = of_one_size(away)
     assert len(one) == len(other)
     for act in (
@@ -424,7 +424,7 @@ def test_an_object_that_is_replaced_or_gone_while_a_session_is_open_is_an_error(
         act()
         with pytest.raises((duckdb.Error, OSError)) as caught:
             con.sql("SELECT reason, count(*) FROM decisions GROUP BY ALL").fetchall()
-        assert not [word for word in (SECRET, KEY) if word in str(caught.value)]
+        assert not [word for word in away.store.secrets if word in str(caught.value)]
 
 
 def checked(away, capsys, *options):
@@ -464,7 +464,7 @@ TAMPERED = {
 def test_an_object_that_was_changed_or_is_missing_is_found(away, capsys, what, gone):
     path, check = TAMPERED[what]
     away.run()
-    folder = away.s3.folder(away.prefix)
+    folder = away.store.folder(away.prefix)
     data = bytearray(folder.read(path))
     data[-20] ^= 1
     folder.delete([path])
@@ -478,7 +478,7 @@ def test_an_object_that_was_changed_or_is_missing_is_found(away, capsys, what, g
 
 def test_an_object_that_no_run_has_written_is_found(away, capsys):
     away.run()
-    folder = away.s3.folder(f"{away.prefix}/out")
+    folder = away.store.folder(f"{away.prefix}/out")
     obstore.put(folder.store, folder.key("eligible/more.parquet"), b"x")
     code, verdict = checked(away, capsys)
     assert code == 1
