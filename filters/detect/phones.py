@@ -45,6 +45,7 @@ _CUTS: Final = regex.compile(
     rb"|(?<=[0-9])(?<![12][0-9]{3}[-/]?[01][0-9][-/]?[0-3][0-9] {1,40}[0-2][0-9]):"
 )
 # A number as most are written: nothing in it that the matcher asks more of than its digits.
+_LONGEST_ORDINARY: Final = 64
 _ORDINARY: Final = re.compile(r"[+(\[]?[ ]?[0-9][0-9 ().-]*", re.ASCII)
 _DIGITS: Final = re.compile(r"[0-9]+")
 # Fewer letters than three are not read as digits of a telephone's keys.
@@ -337,6 +338,8 @@ def _beside(char: str) -> bool:
 def _is_ordinary(core: str) -> bool:
     """Say whether the matcher takes all of it at once for a candidate, and asks for its digits."""
     matcher = phonenumbermatcher
+    if len(core) > _LONGEST_ORDINARY:  # the matcher's patterns take the square of a length
+        return False
     if _ORDINARY.fullmatch(core) is None or matcher._PATTERN.fullmatch(core) is None:  # noqa: SLF001
         return False
     if matcher._MATCHING_BRACKETS.fullmatch(core) is None:  # noqa: SLF001
