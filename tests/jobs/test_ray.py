@@ -34,6 +34,9 @@ class _Context:
     def load(self) -> None:
         self._loads.append("loaded")
 
+    def check_goes_on(self) -> None:
+        """It does."""
+
 
 def test_a_process_fetches_a_runs_context_once(monkeypatch):
     from corpusgate.jobs import shard
