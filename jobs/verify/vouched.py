@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,12 +48,12 @@ class Vouched:
     as_of: datetime
     units: tuple[UnitResult, ...]
 
-    @property
+    @cached_property
     def readable(self) -> list[UnitResult]:
         """List the units that the run could read."""
         return [unit for unit in self.units if unit.rows is not None]
 
-    @property
+    @cached_property
     def shards(self) -> dict[str, list[UnitResult]]:
         """Map shards that the run could read to their units."""
         found: dict[str, list[UnitResult]] = {}
