@@ -94,6 +94,12 @@ def dialled(region: str, digits: str) -> bool:
     return bare.fullmatch(digits) is not None and not _wants_prefix(region, digits)
 
 
+def anywhere(regions: Sequence[str]) -> re.Pattern[str]:
+    """Match all digits that may be a valid number when dialled in one of these regions."""
+    both = {pattern.pattern for region in regions for pattern in _numbers(region)}
+    return re.compile("|".join(sorted(both)) or r"(?!)")
+
+
 def valid(region: str, digits: str) -> bool:
     """Say whether the matcher surely takes digits, dialled in a region, for a valid number."""
     sure = surely_dialled(region, digits)
