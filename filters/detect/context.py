@@ -17,10 +17,9 @@ the stretches that the walk comes through, each different one once. Two things r
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import count, islice
+from itertools import count
 from typing import Final, NamedTuple
 
 import regex
@@ -32,7 +31,7 @@ from .windows import AROUND, BEFORE, PlainWindow, Window
 _LONGEST_STRETCH: Final = 100_000
 _STRETCHES_BACK: Final = 24
 _STRETCHES_ON: Final = 6
-_WORTH: Final = 1000
+_WORTH: Final = 4000
 _CLASS: Final = "".join(sorted(SPACES))
 # What reaches to the left and to the right of a character, by whether it is white space.
 _RUNS: Final = tuple(
@@ -69,14 +68,14 @@ class Text:
         """Take up a text; with many findings it pays to ask first what is in it at all."""
         return cls(text, tokens, many=findings * _WORTH > len(text))
 
-    def near(self, start: int, words: Sequence[str]) -> bool:
+    def near(self, start: int, words: tuple[str, ...]) -> bool:
         """Say whether one of these words, in lower case, is part of a keyword near a finding.
 
         Raises ValueError where no token is left at or after the finding's start, as Presidio does.
         """
         if self.has_token(start):
             # That the words are not there is often told without looking for tokens.
-            if self.many and self._absent(tuple(words)):
+            if self.many and self.absent(words):
                 return False
             whole = self._wide.get(start)
             if whole is None:
@@ -98,7 +97,7 @@ class Text:
         """Say whether some token surely ends after this place."""
         return start < self._last
 
-    def _absent(self, words: tuple[str, ...]) -> bool:
+    def absent(self, words: tuple[str, ...]) -> bool:
         """Say whether none of these words is anywhere in the text."""
         known = self._nowhere.get(words)
         if known is None:
@@ -118,17 +117,26 @@ class Text:
 
         It has words enough on both sides that are known to have a keyword each.
         """
-        surely, text = self.tokens.surely, self.text
+        sure, text = self.tokens.sure, self.text
         for size in (AROUND, 4 * AROUND):
             low, high = max(0, start - size), start + size // 2
             back, ahead = text[low:start].split(), text[start:high].split()
             # Cut off at both ends, and where the finding starts, words may be parts of others.
-            sure = (at for at in range(len(back) - 2, 0, -1) if surely(back[at]))
-            first = next(islice(sure, BEFORE - 1, None), None if low else 0)
-            until = next((at for at in range(1, len(ahead) - 1) if surely(ahead[at])), None)
-            if until is None and high >= len(text):
-                until = len(ahead)
-            if first is None or until is None:
+            first, left = None if low else 0, BEFORE
+            for at in range(len(back) - 2, 0, -1):
+                if sure[back[at]]:
+                    left -= 1
+                    if not left:
+                        first = at
+                        break
+            if first is None:
+                continue
+            until = None if high < len(text) else len(ahead)
+            for at in range(1, len(ahead) - 1):
+                if sure[ahead[at]]:
+                    until = at
+                    break
+            if until is None:
                 continue
             edge = "" if start and not text[start - 1].isspace() else " "
             part = " ".join(back[first:]) + edge + " ".join(ahead[: until + 1])
