@@ -37,6 +37,8 @@ _SHORT: Final = 16
 _LITTLE_WORK: Final = 1e8
 _FARTHEST: Final = 1000
 _ONE_BY_ONE: Final = 4
+# So few starts too many are tried in less time than an expression takes to compile.
+_NEAR: Final = 256
 
 
 class Result(NamedTuple):
@@ -237,7 +239,8 @@ class Unit:
                 if match is not None:
                     return match
             return None
-        match = self._find(text, low, stop, **self._limit)
+        near = self._reach is not None and self._reach <= _NEAR
+        match = (self.regex.search if near else self._find)(text, low, stop, **self._limit)
         return match if match is not None and match.start() <= high else None
 
     def _add(self, match: Any, found: list[Result]) -> None:  # noqa: ANN401

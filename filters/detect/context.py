@@ -16,11 +16,11 @@ the stretches that the walk comes through, each different one once. Two things r
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import count, islice
+from itertools import count
 from typing import Final, NamedTuple
 
 import regex
@@ -32,13 +32,16 @@ from .windows import AROUND, BEFORE, PlainWindow, Window
 _LONGEST_STRETCH: Final = 100_000
 _STRETCHES_BACK: Final = 24
 _STRETCHES_ON: Final = 6
-_WORTH: Final = 1000
+_WORTH: Final = 2000
+_DENSE: Final = 250
+_NEAR: Final = 30
 _CLASS: Final = "".join(sorted(SPACES))
 # What reaches to the left and to the right of a character, by whether it is white space.
 _RUNS: Final = tuple(
     (regex.compile(rf"(?r)[{sign}{_CLASS}]+"), regex.compile(rf"[{sign}{_CLASS}]+"))
     for sign in ("^", "")
 )
+_STRETCH: Final = regex.compile(rf"[^{_CLASS}]+")
 # Between words in a string of them; no context word has it.
 SEPARATOR: Final = "\x00"
 
@@ -58,7 +61,9 @@ class Text:
     text: str
     tokens: Tokens
     many: bool = False
+    dense: bool = False
     _nowhere: dict[tuple[str, ...], bool] = field(default_factory=dict)
+    _places: dict[tuple[str, ...], list[int]] = field(default_factory=dict)
     _wide: dict[int, str] = field(default_factory=dict)
     _likely: dict[int, str] = field(default_factory=dict)
     _certain: dict[int, str] = field(default_factory=dict)
@@ -66,19 +71,26 @@ class Text:
 
     @classmethod
     def of(cls, text: str, tokens: Tokens, findings: int = 1) -> Text:
-        """Take up a text; with many findings it pays to ask first what is in it at all."""
-        return cls(text, tokens, many=findings * _WORTH > len(text))
+        """Take up a text; with many findings it pays to ask first what is in it at all, and where.
 
-    def near(self, start: int, words: Sequence[str]) -> bool:
+        How a capital sigma is lowered depends on what follows, and some capitals become longer.
+        """
+        many = findings * _WORTH > len(text)
+        dense = findings * _DENSE > len(text) and "\u03a3" not in text and tokens.by_stretch
+        return cls(text, tokens, many=many, dense=dense and len(text.lower()) == len(text))
+
+    def near(self, start: int, words: tuple[str, ...]) -> bool:
         """Say whether one of these words, in lower case, is part of a keyword near a finding.
 
         Raises ValueError where no token is left at or after the finding's start, as Presidio does.
         """
         if self.has_token(start):
             # That the words are not there is often told without looking for tokens.
-            if self.many and self._absent(tuple(words)):
+            if self.many and self.absent(words):
                 return False
-            whole = self._wide.get(start)
+            if self.dense and not self._within(start, words):
+                return False
+            whole = "" if self.dense else self._wide.get(start)
             if whole is None:
                 whole = self._wide[start] = self._surely(start)
             if whole and not any(word in whole for word in words):
@@ -98,7 +110,7 @@ class Text:
         """Say whether some token surely ends after this place."""
         return start < self._last
 
-    def _absent(self, words: tuple[str, ...]) -> bool:
+    def absent(self, words: tuple[str, ...]) -> bool:
         """Say whether none of these words is anywhere in the text."""
         known = self._nowhere.get(words)
         if known is None:
@@ -107,6 +119,26 @@ class Text:
             known = "\u03a3" not in self.text and not any(word in text for word in words)
             self._nowhere[words] = known
         return known
+
+    def _within(self, start: int, words: tuple[str, ...]) -> bool:
+        """Say whether one of these words begins in what the walks from a place come through."""
+        places = self._places.get(words)
+        if places is None:
+            lower = self._lower
+            places = self._places[words] = sorted(p for w in words for p in _all(w, lower))
+        begins, ends = self._sure
+        back, ahead = bisect_left(ends, start), bisect_right(begins, start)
+        low = begins[back - BEFORE] if back >= BEFORE else 0
+        high = ends[ahead] if ahead < len(ends) else len(self.text)
+        at = bisect_left(places, low)
+        return at < len(places) and places[at] < high
+
+    @cached_property
+    def _sure(self) -> tuple[list[int], list[int]]:
+        """Give where stretches begin and end that are known to have a keyword each."""
+        sure = self.tokens.sure
+        spans = [m.span() for m in _STRETCH.finditer(self.text) if sure[m[0]]]
+        return [begin for begin, _ in spans], [end for _, end in spans]
 
     @cached_property
     def _last(self) -> int:
@@ -118,17 +150,26 @@ class Text:
 
         It has words enough on both sides that are known to have a keyword each.
         """
-        surely, text = self.tokens.surely, self.text
+        sure, text = self.tokens.sure, self.text
         for size in (AROUND, 4 * AROUND):
             low, high = max(0, start - size), start + size // 2
             back, ahead = text[low:start].split(), text[start:high].split()
             # Cut off at both ends, and where the finding starts, words may be parts of others.
-            sure = (at for at in range(len(back) - 2, 0, -1) if surely(back[at]))
-            first = next(islice(sure, BEFORE - 1, None), None if low else 0)
-            until = next((at for at in range(1, len(ahead) - 1) if surely(ahead[at])), None)
-            if until is None and high >= len(text):
-                until = len(ahead)
-            if first is None or until is None:
+            first, left = None if low else 0, BEFORE
+            for at in range(len(back) - 2, 0, -1):
+                if sure[back[at]]:
+                    left -= 1
+                    if not left:
+                        first = at
+                        break
+            if first is None:
+                continue
+            until = None if high < len(text) else len(ahead)
+            for at in range(1, len(ahead) - 1):
+                if sure[ahead[at]]:
+                    until = at
+                    break
+            if until is None:
                 continue
             edge = "" if start and not text[start - 1].isspace() else " "
             part = " ".join(back[first:]) + edge + " ".join(ahead[: until + 1])
@@ -140,7 +181,8 @@ class Text:
         """Give the keywords that count; if not `certain`, with all that might."""
         walk = None
         if self.tokens.by_stretch:
-            walk = PlainWindow(self, start, certain=certain).walk()
+            if "\n" not in self.text[max(0, start - _NEAR) : start + _NEAR]:
+                walk = PlainWindow(self, start, certain=certain).walk()
             if walk is None:
                 walk = self._nearby(start, certain=certain)
             if walk is None:
@@ -264,3 +306,11 @@ class Text:
     def _colons(self) -> Colons:
         lines = (line for line in self.text.split("\n") if ":" in line)
         return Colons({s for line in lines for s in line.split() if ":" in s})
+
+
+def _all(word: str, text: str) -> Iterator[int]:
+    """Give where a word begins in a text."""
+    at = text.find(word)
+    while at >= 0:
+        yield at
+        at = text.find(word, at + 1)

@@ -23,6 +23,7 @@ _PIECE: Final = 1 << 22
 # UTF-8: the first byte of characters outside ASCII, of three bytes, of four; bytes that follow.
 _ASCII, _LEAD, _THREE, _FOUR = 0x80, 0xC0, 0xE0, 0xF0
 _MASK, _FOLLOWS = 0xC0, 0x80
+_LEAST: Final = -64
 _SURROGATES: Final = slice(0xD800, 0xE000)
 
 Bytes = npt.NDArray[np.uint8]
@@ -46,39 +47,43 @@ def folded(texts: pa.LargeStringArray) -> Folded:
     >>> bytes(found.data), found.starts.tolist()
     (b'\ncaf_\n0 \x01\n', [1, 6, 10])
     """
-    lengths = pc.utf8_length(texts).to_numpy(zero_copy_only=False)
-    starts = np.ones(len(texts) + 1, dtype=np.int64)
-    np.cumsum(lengths + 1, out=starts[1:])
-    starts[1:] += 1
     edge = pa.array([""], texts.type)
     padded = pa.concat_arrays([edge, texts, edge])
     ends = pa.array([0, len(padded)], pa.int32())
     joined = pc.binary_join(pa.ListArray.from_arrays(ends, padded), pa.scalar("\n", texts.type))[
         0
     ].as_buffer()
-    codes = np.frombuffer(joined, dtype=np.uint8)
-    return Folded(_fold(codes).data, starts)
+    utf8 = np.frombuffer(joined, dtype=np.uint8)
+    starts = np.ones(len(texts) + 1, dtype=np.int64)
+    np.cumsum(pc.binary_length(texts).to_numpy(zero_copy_only=False) + 1, out=starts[1:])
+    starts[1:] += 1
+    if utf8.max() < _ASCII:
+        return Folded(utf8.data, starts)
+    return _fold(utf8, starts)
 
 
-def _fold(utf8: Bytes) -> Bytes:
-    """Fold UTF-8, a piece at a time."""
-    if not len(utf8) or utf8.max() < _ASCII:
-        return utf8
-    done, pieces = 0, []
+def _fold(utf8: Bytes, starts: npt.NDArray[np.int64]) -> Folded:
+    """Fold UTF-8, a piece at a time; texts start at these bytes."""
+    done, pieces, shifted = 0, [], starts.copy()
     while done < len(utf8):
         end = min(done + _PIECE, len(utf8))
         while end < len(utf8) and utf8[end] & _MASK == _FOLLOWS:
             end += 1
-        pieces.append(_fold_piece(utf8[done:end]))
+        piece, leads, dropped = _fold_piece(utf8[done:end])
+        pieces.append(piece)
+        first = np.searchsorted(starts, done, side="right")
+        before = np.searchsorted(leads, starts[first:] - done)
+        shifted[first:] -= dropped[before]
         done = end
-    return np.concatenate(pieces)
+    return Folded((np.concatenate(pieces) if len(pieces) > 1 else pieces[0]).data, shifted)
 
 
-def _fold_piece(utf8: Bytes) -> Bytes:
-    """Drop continuation bytes, and put each lead byte's fold in its place."""
+def _fold_piece(utf8: Bytes) -> tuple[Bytes, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Drop continuation bytes, and put each lead byte's fold in its place.
+
+    Also gives where lead bytes are, and how many bytes are dropped up to each of them and after.
+    """
     leads = np.flatnonzero(utf8 >= _LEAD)
-    if not len(leads):
-        return utf8
     lead = utf8[leads].astype(np.uint32)
     more = 1 + (lead >= _THREE).astype(np.int64) + (lead >= _FOUR)
     # The lead byte's own bits, then six of each byte that follows.
@@ -86,9 +91,11 @@ def _fold_piece(utf8: Bytes) -> Bytes:
     for step in (1, 2, 3):
         follows = more >= step
         codes[follows] = codes[follows] << 6 | utf8[leads[follows] + step] & 0x3F
-    out: Bytes = utf8[utf8 & _MASK != _FOLLOWS]
-    out[leads - np.cumsum(more) + more] = _table()[codes]
-    return out
+    dropped = np.concatenate(([0], np.cumsum(more)))
+    # Signed, the bytes that follow are the least.
+    out: Bytes = utf8[utf8.view(np.int8) >= _LEAST]
+    out[leads - dropped[:-1]] = _table()[codes]
+    return out, leads, dropped
 
 
 @cache

@@ -94,6 +94,12 @@ def dialled(region: str, digits: str) -> bool:
     return bare.fullmatch(digits) is not None and not _wants_prefix(region, digits)
 
 
+def anywhere(regions: Sequence[str]) -> re.Pattern[str]:
+    """Match all digits that may be a valid number when dialled in one of these regions."""
+    both = {pattern.pattern for region in regions for pattern in _numbers(region)}
+    return re.compile("|".join(sorted(both)) or r"(?!)")
+
+
 def valid(region: str, digits: str) -> bool:
     """Say whether the matcher surely takes digits, dialled in a region, for a valid number."""
     sure = surely_dialled(region, digits)
@@ -102,14 +108,33 @@ def valid(region: str, digits: str) -> bool:
 
 def _wants_prefix(region: str, digits: str) -> bool:
     """Say whether the matcher takes this number only with its national prefix."""
+    for leading, pattern, wants in _formats(region):
+        if (leading is None or leading.match(digits)) and pattern.fullmatch(digits):
+            return wants
+    return False
+
+
+@cache
+def _formats(region: str) -> list[tuple[re.Pattern[str] | None, re.Pattern[str], bool]]:
+    """Give how numbers are written: with which first digits, which digits, whether with a prefix.
+
+    In the library's order; the first that fits is taken.
+    """
     main = phonenumberutil.region_code_for_country_code(metadata_of(region).country_code)
-    written = phonenumberutil._choose_formatting_pattern_for_number(  # noqa: SLF001
-        metadata_of(main).number_format, digits
-    )
-    rule = written.national_prefix_formatting_rule if written else None
-    if written is None or not rule or written.national_prefix_optional_when_formatting:
-        return False
-    return not phonenumberutil._formatting_rule_has_first_group_only(rule)  # noqa: SLF001
+    found = []
+    for written in metadata_of(main).number_format:
+        leading = written.leading_digits_pattern
+        rule = written.national_prefix_formatting_rule
+        wants = bool(rule) and not (
+            written.national_prefix_optional_when_formatting
+            or phonenumberutil._formatting_rule_has_first_group_only(rule)  # noqa: SLF001
+        )
+        first = re.compile(leading[-1]) if leading else None
+        found.append((first, re.compile(written.pattern), wants))
+    # What wants none, behind the last that does, need not be asked.
+    while found and not found[-1][2]:
+        found.pop()
+    return found
 
 
 @cache

@@ -16,45 +16,25 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Final
 
-import numpy as np
 import phonenumbers
-import regex
-from phonenumbers import phonenumbermatcher, phonenumberutil
+from phonenumbers import phonenumberutil
 
 from ..recognizers.numbering import surely_valid
-from .phone_regions import dialled, expression, least, metadata_of, valid
+from .phone_probe import Probe
+from .phone_regions import anywhere, dialled, expression, least, metadata_of, valid
+from .phone_runs import LEFT, MOST_TRIES, RIGHT, RUNS, cut, is_ordinary, pieces, safe, tried
 from .prefilter import Expression
 
-MOST_TRIES: Final = 65_535
 _REMEMBERED: Final = 100_000
 _LONGEST_REMEMBERED: Final = 200
 _VALID: Final = phonenumbers.Leniency.VALID
-# Folded: digits, brackets, plus signs and other punctuation of numbers, and what "ext.", "int",
-# "anexo", "доб" and their like are written with.
-_RUN: Final = rb"[0-9 \t\x01_()\[\].,;:#=/~+x\-XeEtTnNsSiIoOaAdD]"
-_LEFT: Final = regex.compile(rb"(?r)" + _RUN + rb"+")
-_RIGHT: Final = regex.compile(_RUN + rb"*+")
-_RUNS: Final = regex.compile(_RUN + rb"*?[0-9]" + _RUN + rb"*+")
-# A comma between numbers, not beside a word such as "ext."; a colon with a digit before it, not
-# such a word, and not a date with an hour, of which the matcher asks whether minutes follow.
-_CUTS: Final = regex.compile(
-    rb"(?<=[0-9)]),(?=[ \t,]*+[0-9(\[+])"
-    rb"|(?<=[0-9])(?<![12][0-9]{3}[-/]?[01][0-9][-/]?[0-3][0-9] {1,40}[0-2][0-9]):"
-)
-# A number as most are written: nothing in it that the matcher asks more of than its digits.
-_LONGEST_ORDINARY: Final = 64
-_ORDINARY: Final = re.compile(r"[+(\[]?[ ]?[0-9][0-9 ().-]*", re.ASCII)
 _DIGITS: Final = re.compile(r"[0-9]+")
+_PLAIN: Final = re.compile(r"[0-9 ().\-/\[\]]+", re.ASCII)
 # Fewer letters than three are not read as digits of a telephone's keys.
 _EXTENDED: Final = re.compile(r"[0-9 ().-]*(?:[xX][0-9 ().-]*){1,2}", re.ASCII)
 _X: Final = re.compile("[xX]")
-_LAST_DIGIT: Final = re.compile(r".*\d#?", re.DOTALL)
-_IS_MARK: Final = np.isin(np.arange(256), np.frombuffer(b"/(.- \x01", dtype=np.uint8))
-_PLUS: Final = "+\uff0b"
-_LONGEST_CODE: Final = 3
 _SIGNS: Final = "+#~\uff0b\uff03\uff5e\u223c\u2053"
 
 
@@ -89,6 +69,7 @@ class PhoneNumbers:
         self._possible: dict[str, tuple[str, ...]] = {}
         self._strict = leniency >= _VALID and all(metadata_of(r) for r in self.regions)
         self.least = min((least(r) for r in self.regions), default=2) if self._strict else 2
+        self._somewhere = anywhere(self.regions if self._strict else ())
         self.expression = Expression(
             expression(self.regions, self.least, strict=self._strict), caseless=True
         )
@@ -116,48 +97,57 @@ class PhoneNumbers:
 
     def find(self, text: str, data: memoryview, ends: list[int] | None) -> list[tuple[int, int]]:
         """Give the spans in a text, folded in `data`; `ends`: where digits end that may count."""
-        if ends is None or not _safe(data):
+        if ends is None or not safe(data):
             return self._counted(text, data)
         found: list[tuple[int, int]] = []
         done = 0
-        pieces: Iterator[tuple[int, int]] = iter(())
+        parts: Iterator[tuple[int, int]] = iter(())
         low = high = stop = -1
         for end in ends:
             if end <= done or end <= 0:
                 continue
             if end > stop:
-                left = _LEFT.match(data, done, end)
-                stop = _RIGHT.match(data, end).end()
-                pieces = _pieces(data, left.start() if left else end - 1, stop)
+                left = LEFT.match(data, done, end)
+                stop = RIGHT.match(data, end).end()
+                parts = pieces(data, left.start() if left else end - 1, stop)
                 high = -1
             while high < end:
-                low, high = next(pieces)
+                low, high = next(parts)
             found += self._spans(text, low, high)
             done = high
         return found
 
     def _spans(self, text: str, low: int, high: int) -> Iterator[tuple[int, int]]:
-        cut = _cut(text, low, high)
-        if cut is not None:
-            at, core, before, after = cut
-            if not before and not after and self._whole(core):
-                # Other regions may find a part of it, which says nothing more.
-                yield at, at + len(core)
-                return
-            yield from (
-                (at + s, at + e) for s, e in self._run(core, before=before, after=after).spans
-            )
+        held = cut(text, low, high)
+        if held is None:
+            return
+        at, core, before, after = held
+        if self._strict and self._is_nothing(core, beside=before or after):
+            return
+        if not before and not after and self._whole(core):
+            # Other regions may find a part of it, which says nothing more.
+            yield at, at + len(core)
+            return
+        yield from ((at + s, at + e) for s, e in self._run(core, before=before, after=after).spans)
+
+    def _is_nothing(self, core: str, *, beside: bool) -> bool:
+        """Say whether no region surely finds anything in a run, with a letter beside it or none."""
+        digits = tried(core)
+        if digits is None:
+            return False
+        # A single group with a letter beside it is no number, whatever its digits.
+        return (beside and core.isdecimal()) or not any(map(self._dialled, digits))
 
     def _whole(self, core: str) -> bool:
         """Say whether some region surely takes the whole of what numbers can be in for one."""
         if not self._strict or self.leniency != _VALID or self._accepts is not None:
             return False
-        if not _is_ordinary(core):
+        if not is_ordinary(core):
             return False
         if core[0] == "+":
             return surely_valid(core)
         digits = "".join(_DIGITS.findall(core))
-        return any(valid(region, digits) for region in self.regions)
+        return any(valid(region, digits) for region in self._dialled(digits))
 
     def _run(self, core: str, *, before: bool, after: bool) -> _Run:
         """Look at one run, once."""
@@ -200,8 +190,8 @@ class PhoneNumbers:
         ]
         return tuple(spans), tries - matcher._max_tries  # noqa: SLF001
 
-    def _probe(self, text: str) -> _Probe:
-        probe = _Probe(text, self._regions)
+    def _probe(self, text: str) -> Probe:
+        probe = Probe(text, self._regions, alone=self.leniency >= _VALID)
         probe.has_next()
         return probe
 
@@ -209,6 +199,8 @@ class PhoneNumbers:
         """Give the regions that may have a number here: all that cannot be ruled out."""
         if not self._strict:
             return self.regions
+        if _PLAIN.fullmatch(candidate):
+            return self._dialled("".join(_DIGITS.findall(candidate)))
         digits = phonenumberutil.normalize_digits_only(candidate)
         letters = sum(c.isalpha() for c in candidate)
         if len(digits) + letters < self.least:
@@ -228,7 +220,8 @@ class PhoneNumbers:
         """Give the regions in which digits may be a valid number."""
         known = self._possible.get(digits)
         if known is None:
-            known = tuple(r for r in self.regions if dialled(r, digits))
+            somewhere = self._somewhere.fullmatch(digits)
+            known = tuple(r for r in self.regions if somewhere and dialled(r, digits))
             if len(self._possible) >= _REMEMBERED:
                 self._possible.clear()
             self._possible[digits] = known
@@ -238,13 +231,13 @@ class PhoneNumbers:
         """Look at every run in order, until each region's tries are used up."""
         left = dict.fromkeys(self.regions, MOST_TRIES)
         found: set[tuple[int, int]] = set()
-        for run in _RUNS.finditer(data):
+        for run in RUNS.finditer(data):
             if not left:
                 break
-            for low, high in _pieces(data, run.start(), run.end()):
-                cut = _cut(text, low, high)
-                if cut is not None:
-                    at, core, before, after = cut
+            for low, high in pieces(data, run.start(), run.end()):
+                held = cut(text, low, high)
+                if held is not None:
+                    at, core, before, after = held
                     spans = self._count(core, left, before=before, after=after)
                     found.update((at + s, at + e) for s, e in spans)
         return sorted(found)
@@ -272,94 +265,3 @@ class PhoneNumbers:
             if left[region] <= 0:
                 del left[region]
         return found
-
-
-class _Probe(phonenumbers.PhoneNumberMatcher):
-    """Goes the matcher's way through a text and takes nothing for a number; notes its regions.
-
-    `abroad` says whether all that may be a number begins with a country code, so that each region
-    finds the same.
-    """
-
-    def __init__(self, text: str, regions: Callable[[str], tuple[str, ...]]) -> None:
-        super().__init__(text, None, max_tries=MOST_TRIES)
-        self._ask = regions
-        self.regions: dict[str, None] = {}
-        self.abroad = True
-
-    @property
-    def tries(self) -> int:
-        return int(MOST_TRIES - self._max_tries)
-
-    def _parse_and_verify(self, candidate: str, _offset: int) -> None:
-        asked = self._ask(candidate)
-        self.regions.update(dict.fromkeys(asked))
-        self.abroad = self.abroad and (not asked or _with_country_code(candidate))
-
-
-def _with_country_code(candidate: str) -> bool:
-    """Say whether a number begins with a plus sign and a country's code, so no region is asked."""
-    first, second = candidate[:1], candidate[1:2]
-    if not first or first not in _PLUS or not second.isdecimal() or int(second) == 0:
-        return False
-    digits = phonenumberutil.normalize_digits_only(candidate[: 1 + _LONGEST_CODE])
-    codes = (digits[:size] for size in range(1, len(digits) + 1))
-    return any(int(code) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE for code in codes)
-
-
-def _pieces(data: memoryview, low: int, high: int) -> Iterator[tuple[int, int]]:
-    """Cut a run where no number goes on: at commas and colons that are in no extension."""
-    for cut in _CUTS.finditer(data, low, high):
-        yield low, cut.start()
-        low = cut.end()
-    yield low, high
-
-
-def _cut(text: str, low: int, high: int) -> tuple[int, str, bool, bool] | None:
-    """Give what of a run numbers can be in: where, what, whether a letter is before or after."""
-    run = text[low:high]
-    first = phonenumbermatcher._PATTERN.search(run)  # noqa: SLF001
-    if first is None:
-        return None
-    last = _LAST_DIGIT.match(run)
-    start, end = first.start(), max(first.end(), last.end() if last else 0)
-    before = low + start > 0 and _beside(text[low + start - 1])
-    after = low + end < len(text) and _beside(text[low + end])
-    return low + start, run[start:end], before, after
-
-
-@cache
-def _beside(char: str) -> bool:
-    """Say whether a number that stands directly beside this is none."""
-    kind = phonenumbers.PhoneNumberMatcher
-    return bool(kind._is_invalid_punctuation_symbol(char) or kind._is_latin_letter(char))  # noqa: SLF001
-
-
-def _is_ordinary(core: str) -> bool:
-    """Say whether the matcher takes all of it at once for a candidate, and asks for its digits."""
-    matcher = phonenumbermatcher
-    if len(core) > _LONGEST_ORDINARY:  # the matcher's patterns take the square of a length
-        return False
-    if _ORDINARY.fullmatch(core) is None or matcher._PATTERN.fullmatch(core) is None:  # noqa: SLF001
-        return False
-    if matcher._MATCHING_BRACKETS.fullmatch(core) is None:  # noqa: SLF001
-        return False
-    return not (matcher._PUB_PAGES.search(core) or matcher._TIME_STAMPS.search(core))  # noqa: SLF001
-
-
-def _safe(data: memoryview) -> bool:
-    """Say whether a text is too short, or has too few digits, to use up the tries.
-
-    A stretch begins at a run of digits, or twenty digits on in one. It fails once itself, and
-    for each punctuation mark at most twice, and once more for each kind of mark in it. Marks of a
-    stretch stand before some of its digits: at most 24 characters before.
-    """
-    if len(data) * 3 < MOST_TRIES:
-        return True
-    codes = np.frombuffer(data, dtype=np.uint8)
-    digits = (codes >= 48) & (codes <= 57)  # noqa: PLR2004 - ASCII's 0 and 9
-    total = np.concatenate(([0], np.cumsum(digits, dtype=np.int32)))
-    stretches = np.count_nonzero(digits[1:] & ~digits[:-1]) + 1 + int(total[-1]) // 20
-    marks = _IS_MARK[codes]
-    near = total[np.minimum(np.arange(len(codes)) + 25, len(codes))] > total[:-1]
-    return int(stretches) + 3 * int(np.count_nonzero(marks & near)) < MOST_TRIES

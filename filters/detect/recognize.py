@@ -45,7 +45,7 @@ class Judge:
         self.threshold = threshold
         self.recognizers = list(recognizers)
         self.tokens = Tokens(language)
-        self._words = [[w.lower() for w in r.context or ()] for r in self.recognizers]
+        self._words = [tuple(w.lower() for w in r.context or ()) for r in self.recognizers]
         self._thresholds = [r.score_thresholds for r in self.recognizers]
         self.units: list[Unit] = []
         self.phones: list[tuple[int, PhoneNumbers]] = []
@@ -156,12 +156,26 @@ class Judge:
 
     def _settled(self, batch: Batch, row: int, results: list[Result]) -> list[Result]:
         """Do what Presidio's engine does with its recognisers' results."""
+        around = Text.of(batch.text(row), self.tokens, len(results))
+        if around.many:
+            results = self._hopeful(results, around)
         kept = results if len(results) == 1 else self._own_duplicates(results)
-        if any(self._words[r.recognizer] for r in kept):
-            around = Text.of(batch.text(row), self.tokens, len(results))
-            kept = [self._risen(r, around) for r in kept]
+        kept = [self._risen(r, around) for r in kept]
         enough = [r for r in kept if r.score >= self._threshold(r)]
         return enough if len(enough) <= 1 else without_duplicates(enough)
+
+    def _hopeful(self, results: list[Result], around: Text) -> list[Result]:
+        """Drop what is too weak and has none of its recogniser's context words in the text."""
+        numbers = {r.recognizer for r in results}
+        without = {n for n in numbers if self._words[n] and around.absent(self._words[n])}
+        return [
+            r
+            for r in results
+            if r.recognizer not in without
+            or r.enhanced
+            or r.score >= self._threshold(r)
+            or not around.has_token(r.start)
+        ]
 
     def _own_duplicates(self, results: list[Result]) -> list[Result]:
         by_recognizer: dict[int, list[Result]] = defaultdict(list)

@@ -9,11 +9,11 @@ overlap are not either. `joins` says where that can happen.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import cached_property
 from itertools import pairwise
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 # All white space there is; no character beyond is any.
 SPACES: Final = frozenset(c for c in map(chr, range(0x3001)) if c.isspace())
@@ -24,13 +24,26 @@ _DIGIT: Final = re.compile("[0-9]")
 ALWAYS, NEVER, BESIDE_COLON = range(3)
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     """A token in its stretch: where it ends, its lower case, and when it is a keyword."""
 
     end: int
     lower: str
     kind: int
+
+
+class _Sure(dict[str, bool]):
+    """Answers by stretch, asked for once; a lookup is all that most cost."""
+
+    def __init__(self, ask: Callable[[str], bool]) -> None:
+        super().__init__()
+        self._ask = ask
+
+    def __missing__(self, stretch: str) -> bool:
+        if len(self) >= _KEPT:
+            self.clear()
+        known = self[stretch] = self._ask(stretch)
+        return known
 
 
 def blank(language: str) -> Any:  # noqa: ANN401
@@ -80,7 +93,7 @@ class Tokens:
         self.nlp.vocab.lex_attr_getters = {}
         self._stretches: dict[str, list[Token]] = {}
         self._ends: dict[str, tuple[str, str]] = {}
-        self._sure: dict[str, bool] = {}
+        self.sure = _Sure(self._surely)
 
     @cached_property
     def by_stretch(self) -> bool:
@@ -157,17 +170,9 @@ class Tokens:
             self._stretches[stretch] = known
         return known
 
-    def surely(self, stretch: str) -> bool:
-        """Say whether one of the tokens of a stretch surely is a keyword, wherever it stands."""
-        known = self._sure.get(stretch)
-        if known is None:
-            if len(self._sure) >= _KEPT:
-                self._sure.clear()
-            known = self._sure[stretch] = self.by_stretch and self._surely(stretch)
-        return known
-
     def _surely(self, stretch: str) -> bool:
-        if ":" in stretch:
+        """Say whether one of the tokens of a stretch surely is a keyword, wherever it stands."""
+        if ":" in stretch or not self.by_stretch:
             return False
         if self._numbers_count and _DIGIT.search(stretch):
             return True
@@ -193,10 +198,8 @@ class Tokens:
             return self._tokens(text)
 
     def _tokens(self, stretch: str) -> list[Token]:
-        return [
-            Token(t.idx + len(t.text), t.text.lower(), self._kind(t.text.lower()))
-            for t in self.nlp.make_doc(stretch)
-        ]
+        made = ((t.idx + len(t), t.text.lower()) for t in self.nlp.make_doc(stretch))
+        return [Token(end, lower, self._kind(lower)) for end, lower in made]
 
     def _kind(self, lower: str) -> int:
         if ":" in lower:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Final
 
 import phonenumbers
@@ -19,18 +19,18 @@ import phonenumbers
 _PLAIN: Final = re.compile(r"\+\(?[1-9][0-9 ().-]{5,24}")
 _APART: Final = str.maketrans("", "", "+ ().-")
 _LONGEST_CODE: Final = 3
-# In the library's order, which asks for all of them before it says that a number is of no kind.
+# The library asks for all of them before it says that a number is of no kind; the usual ones first.
 _KINDS: Final = (
-    "premium_rate",
+    "mobile",
+    "fixed_line",
     "toll_free",
+    "premium_rate",
     "shared_cost",
     "voip",
     "personal_number",
     "pager",
     "uan",
     "voicemail",
-    "fixed_line",
-    "mobile",
 )
 
 
@@ -39,10 +39,15 @@ class _Form:
     """Numbers of certain lengths that match an expression."""
 
     lengths: frozenset[int]
-    expression: re.Pattern[str]
+    pattern: str
 
     def takes(self, number: str) -> bool:
-        return len(number) in self.lengths and self.expression.fullmatch(number) is not None
+        return len(number) in self.lengths and self._expression.fullmatch(number) is not None
+
+    @cached_property
+    def _expression(self) -> re.Pattern[str]:
+        """Compile when first asked: a country has ten, and most numbers need two."""
+        return re.compile(self.pattern)
 
 
 @dataclass(frozen=True)
@@ -163,4 +168,4 @@ def _form(description: Any) -> _Form | None:  # noqa: ANN401
     if description is None or not description.national_number_pattern:
         return None
     lengths = frozenset(n for n in description.possible_length if n > 0)
-    return _Form(lengths, re.compile(description.national_number_pattern))
+    return _Form(lengths, description.national_number_pattern)
