@@ -142,22 +142,22 @@ def test_context_words(language):
                 words = enhancer._extract_surrounding_words(whole, "", start)
             except ValueError:
                 with pytest.raises(ValueError, match="no token"):
-                    ours.near(start, ["x"])
+                    ours.near(start, ("x",))
                 continue
             found = ours._joined(start, certain=True)
             assert set(found.split(SEPARATOR)) - {""} == set(words), (text, start)
             for word in ("card", "us", "b", "10", "qq"):
                 near = any(word in w for w in words)
-                assert ours.near(start, [word]) == near, (text, start, word)
+                assert ours.near(start, (word,)) == near, (text, start, word)
                 seen.add((word, near))
     assert {("b", True), ("b", False), ("qq", False)} <= seen
 
 
 def test_context_words_in_long_stretches():
     tokens = Tokens("en")
-    assert Text.of("card " + "x" * 300_000, tokens).near(9, ["card"]) is False
+    assert Text.of("card " + "x" * 300_000, tokens).near(9, ("card",)) is False
     far = "card " + "to the " * 400 + "5"
-    assert Text.of(far, tokens).near(len(far) - 1, ["card"]) is True
+    assert Text.of(far, tokens).near(len(far) - 1, ("card",)) is True
 
 
 def spans(recognizer, text):
