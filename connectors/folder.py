@@ -61,6 +61,9 @@ class Spool(Protocol):
     def write(self, data: memoryview) -> None:
         """Write so many bytes."""
 
+    def settle(self) -> None:
+        """Hand what is held back to the system. Raises OSError."""
+
     def open_input_file(self) -> pa.NativeFile:
         """Open what was written so far, to read it."""
 
@@ -312,15 +315,19 @@ class _HiddenFile:
     def write(self, data: memoryview) -> None:
         self._file.write(data)
         if not self._on_disk and self._file.tell() > SMALL:
-            self._settle()
+            self._to_disk()
+
+    def settle(self) -> None:
+        self._file.flush()
 
     def open_input_file(self) -> pa.NativeFile:
-        self._settle()
+        if not self._on_disk:
+            return pa.BufferReader(self._memory.getvalue())
         self._file.flush()
         return pa.OSFile(str(self._partial))
 
     def publish(self) -> None:
-        self._settle()
+        self._to_disk()
         self._file.close()
         self._partial.replace(self._target)
         self._on_disk = False
@@ -332,7 +339,7 @@ class _HiddenFile:
         if self._on_disk:
             self._partial.unlink(missing_ok=True)
 
-    def _settle(self) -> None:
+    def _to_disk(self) -> None:
         """Begin the file itself, with what was written so far."""
         if self._on_disk:
             return

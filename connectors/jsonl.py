@@ -57,7 +57,7 @@ def jsonl_to_parquet(folder: Folder, path: str, name: str, target: StagedFile) -
             what = "a line is not a JSON object, or the compression is broken"
             fix = "mend the file, and check it with `jq -c . FILE`"
             raise UnitError(name, what, fix) from None
-        target.flush()
+        target.settle()
         return _digest(file)
 
 

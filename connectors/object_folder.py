@@ -243,6 +243,9 @@ class _Upload:
     def write(self, data: memoryview) -> None:
         self._file.write(data)
 
+    def settle(self) -> None:
+        self._file.flush()
+
     def open_input_file(self) -> pa.NativeFile:
         self._file.rollover()
         self._file.flush()

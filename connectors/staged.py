@@ -79,6 +79,10 @@ class StagedFile(io.RawIOBase):
         self._size += view.nbytes
         return view.nbytes
 
+    def settle(self) -> None:
+        """Hand what is held back to the system, so that opening it cannot fail for want of room."""
+        self._spool.settle()
+
     @contextmanager
     def own_errors(self) -> Iterator[None]:
         """Give back the OSError of a failed write, where a library has made another of it."""

@@ -190,11 +190,12 @@ def test_a_limit_on_file_sizes_is_one_clear_line(undisturbed, limit):
 
 
 def test_json_lines_that_do_not_fit_are_not_called_unreadable(tmp_path):
+    """As Parquet they are larger than what is held in memory, and than the limit."""
     workshop = Workshop(tmp_path)
     line = b'{"id": "%d", "source": "public_web", "text": "%s"}\n'
     noise = random.Random(1)  # noqa: S311 - does not compress, and is the same each time
-    workshop.write("a.jsonl", b"".join(line % (n, noise.randbytes(40).hex().encode())
-                                       for n in range(2000)))  # fmt: skip
+    workshop.write("a.jsonl", b"".join(line % (n, noise.randbytes(400).hex().encode())
+                                       for n in range(5000)))  # fmt: skip
     columns = dict.fromkeys(COLUMNS) | {"record_id": "id", "surface": "source"}
     absent = [name for name in COLUMNS if columns[name] is None]
     job = workshop.job(
@@ -206,7 +207,7 @@ def test_json_lines_that_do_not_fit_are_not_called_unreadable(tmp_path):
     )  # fmt: skip
     done = workshop.cli(
         "run", job, "--quiet",
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)),
     )  # fmt: skip
     assert done.returncode == 1, (done.returncode, done.stderr[-300:])
     assert "too large" in done.stderr
