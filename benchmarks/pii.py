@@ -3,7 +3,7 @@
     python benchmarks/pii.py [--data FOLDER] [--repeat 3] [--megabytes 8]
 
 Figures are for one core: processor time of one thread, a process for each measurement, median of
-the repetitions. Each has seen one value of each kind before the clock starts. Slow detectors get
+the repetitions. Each has seen some values of each kind before the clock starts. Slow detectors get
 the first megabytes only (column MB). Prose and chat are generated (`texts.py`); web text, source
 code and IRC logs come from --data, else they are generated or left out. Each promise is printed
 with what was measured.
@@ -24,14 +24,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import texts
-
-if TYPE_CHECKING:
-    from run import Measured
+from programs import Measured, machine, measure
 
 HERE = Path(__file__).parent
 STRICT: Final = "corpusgate strict"
@@ -79,8 +77,6 @@ class Result:
 
 def main() -> None:
     """Print the tables and the promises."""
-    from run import machine
-
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -144,8 +140,6 @@ def sources(data: str | None, size: int) -> dict[str, Callable[[], list[str]]]:
 
 def measured(who: str, path: Path, characters: int, repeat: int) -> Result | None:
     """Measure a detector a few times; None where it is not installed."""
-    from run import measure
-
     command = [sys.executable, str(HERE / "detectors.py"), who, str(path), str(characters)]
     times = 1 if who == PRESIDIO else repeat
     runs: list[Measured] = []

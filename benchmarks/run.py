@@ -17,17 +17,12 @@ real       the whole job over real text, where --data or CORPUSGATE_DATA gives s
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import generate
 import pii
@@ -36,21 +31,12 @@ import real
 import reduction
 import scale as scale_
 import schedule
+from programs import THREADS, Measured, machine, measure
 
 HERE = Path(__file__).parent
 WORK = HERE.parent / "build" / "bench"
-THREADS = 2
 PII_MEGABYTES = 8
 PROSE = 16
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One run of a program: its own seconds, its peak memory in MB, what it printed."""
-
-    seconds: float
-    megabytes: float
-    facts: dict[str, Any]
 
 
 def main() -> None:
@@ -82,31 +68,6 @@ def main() -> None:
         (HERE / "RESULTS.md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
 
 
-def machine() -> str:
-    """Say where and with what it was measured."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        cwd=HERE,
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.strip()
-    model = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-            if line.startswith("model name")
-        ),
-        platform.processor(),
-    )
-    names = ("polars", "pyarrow", "duckdb", "sqlglot")
-    versions = ", ".join(f"{name} {version(name)}" for name in names)
-    return (
-        f"{model}, {os.cpu_count()} CPUs, {platform.system()}, Python"
-        f" {platform.python_version()}, {versions}, commit {commit or 'unknown'}."
-    )
-
-
 def build(records: int, *, text: bool = True) -> Path:
     """Generate a corpus in a process of its own: a child's peak memory begins at its parent's."""
     folder = WORK / f"{'release' if text else 'narrow'}-{records}"
@@ -114,20 +75,6 @@ def build(records: int, *, text: bool = True) -> Path:
     code += f", text={text})"
     subprocess.run([sys.executable, "-c", code], cwd=HERE, check=True)
     return folder
-
-
-def measure(command: list[str], cwd: Path) -> Measured:
-    """Run a program that prints one JSON object with `seconds`."""
-    environment = os.environ | {"POLARS_MAX_THREADS": str(THREADS)}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # installed programs have their bytecode
-    with subprocess.Popen(
-        command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        out, err = process.communicate()
-        if process.returncode:
-            raise SystemExit(f"{' '.join(command)}\n{err}")
-    facts = json.loads(out.splitlines()[-1])
-    return Measured(facts["seconds"], facts.get("peak_megabytes", 0.0), facts)
 
 
 def gate(folder: Path) -> list[str]:

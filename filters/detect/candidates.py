@@ -124,18 +124,17 @@ class Unit:
         *,
         groups: bool,
     ) -> None:
-        """Compile a pattern as its recogniser does; `groups` for the IBAN recogniser's own way."""
+        """Take a pattern of a recogniser; `groups` for the IBAN recogniser's own way."""
         flags = recognizer.global_regex_flags
         self.number = number
         self.entity = recognizer.supported_entities[0]
-        self.regex = regex.compile(pattern.regex, flags)
         self.score = pattern.score
         self.checks = checks
         self.groups = groups
         found = shape(pattern.regex, int(flags), getattr(pattern, "anchor", None))
         self.expression: Expression | None = None
         self.shape: Shape | None = None
-        self._pattern, self._flags = pattern.regex, flags
+        self._pattern, self._flags = pattern.regex, int(flags)
         if found is not None and found.expression:
             self.expression = Expression(found.expression, found.caseless)
             self.shape = found
@@ -148,6 +147,11 @@ class Unit:
             # How far a match can be seen from its start, where nothing is searched for further on.
             self._reach = None if self._skipped is None else found.reach
             self._held = "".join(f"\\x{c:02x}" for c in sorted(found.holds)).encode()
+
+    @cached_property
+    def regex(self) -> Any:  # noqa: ANN401 - a pattern of the module `regex`
+        """The pattern, compiled as its recogniser does; few are ever needed."""
+        return regex.compile(self._pattern, self._flags)
 
     @cached_property
     def _find(self) -> Callable[..., Any]:

@@ -34,7 +34,9 @@ _STRETCHES_BACK: Final = 24
 _STRETCHES_ON: Final = 6
 _WORTH: Final = 2000
 _DENSE: Final = 250
+_SEVERAL: Final = 8
 _NEAR: Final = 30
+_PLAIN: Final = 80
 _CLASS: Final = "".join(sorted(SPACES))
 # What reaches to the left and to the right of a character, by whether it is white space.
 _RUNS: Final = tuple(
@@ -64,6 +66,7 @@ class Text:
     dense: bool = False
     _nowhere: dict[tuple[str, ...], bool] = field(default_factory=dict)
     _places: dict[tuple[str, ...], list[int]] = field(default_factory=dict)
+    _before: dict[int, str] = field(default_factory=dict)
     _wide: dict[int, str] = field(default_factory=dict)
     _likely: dict[int, str] = field(default_factory=dict)
     _certain: dict[int, str] = field(default_factory=dict)
@@ -76,7 +79,12 @@ class Text:
         How a capital sigma is lowered depends on what follows, and some capitals become longer.
         """
         many = findings * _WORTH > len(text)
-        dense = findings * _DENSE > len(text) and "\u03a3" not in text and tokens.by_stretch
+        dense = (
+            findings >= _SEVERAL
+            and findings * _DENSE > len(text)
+            and "\u03a3" not in text
+            and tokens.by_stretch
+        )
         return cls(text, tokens, many=many, dense=dense and len(text.lower()) == len(text))
 
     def near(self, start: int, words: tuple[str, ...]) -> bool:
@@ -84,17 +92,9 @@ class Text:
 
         Raises ValueError where no token is left at or after the finding's start, as Presidio does.
         """
-        if self.has_token(start):
-            # That the words are not there is often told without looking for tokens.
-            if self.many and self.absent(words):
-                return False
-            if self.dense and not self._within(start, words):
-                return False
-            whole = "" if self.dense else self._wide.get(start)
-            if whole is None:
-                whole = self._wide[start] = self._surely(start)
-            if whole and not any(word in whole for word in words):
-                return False
+        told = self._told(start, words) if self.has_token(start) else None
+        if told is not None:
+            return told
         if self._colons.stretches:
             likely = self._likely.get(start)
             if likely is None:
@@ -105,6 +105,22 @@ class Text:
         if certain is None:
             certain = self._certain[start] = self._joined(start, certain=True)
         return any(word in certain for word in words)
+
+    def _told(self, start: int, words: tuple[str, ...]) -> bool | None:
+        """Say whether the words are there, or are not, if that shows without looking for tokens."""
+        before = self._before.get(start)
+        if before is None:
+            before = self._before[start] = self._plainly(start)
+        if before and any(word in before for word in words):
+            return True
+        if self.many and self.absent(words):
+            return False
+        if self.dense:
+            return None if self._within(start, words) else False
+        around = self._wide.get(start)
+        if around is None:
+            around = self._wide[start] = self._surely(start)
+        return False if around and not any(word in around for word in words) else None
 
     def has_token(self, start: int) -> bool:
         """Say whether some token surely ends after this place."""
@@ -119,6 +135,33 @@ class Text:
             known = "\u03a3" not in self.text and not any(word in text for word in words)
             self._nowhere[words] = known
         return known
+
+    def _plainly(self, start: int) -> str:
+        """Give words before a place that surely are keywords that count, in lower case.
+
+        Each is one token between single spaces, and from it to the finding there are at most as
+        many tokens as there may be keywords; no special case spans the spaces between.
+        """
+        if not self.tokens.by_stretch:
+            return ""
+        text, tokens = self.text, self.tokens
+        parts = text[max(0, start - _PLAIN) : start].split(" ")
+        # The finding's own token counts, and what of its stretch is before it.
+        left = BEFORE - 1 - len(parts[-1])
+        follows = parts[-1][:1] or text[start]
+        found: list[str] = []
+        for at in range(len(parts) - 2, 0, -1):
+            part = parts[at]
+            if left <= 0 or not part or part[-1] + follows in tokens.edges:
+                break
+            follows = part[0]
+            if tokens.sure[part] and part.isalpha() and parts[at - 1]:
+                if parts[at - 1][-1] + follows in tokens.edges:
+                    break
+                found.append(part.lower())
+            known = tokens.known(part)
+            left -= len(part) if known is None else len(known)
+        return SEPARATOR.join(found)
 
     def _within(self, start: int, words: tuple[str, ...]) -> bool:
         """Say whether one of these words begins in what the walks from a place come through."""
@@ -171,11 +214,31 @@ class Text:
                     break
             if until is None:
                 continue
-            edge = "" if start and not text[start - 1].isspace() else " "
-            part = " ".join(back[first:]) + edge + " ".join(ahead[: until + 1])
+            words = back[first:]
+            # What the finding starts in may have begun before it.
+            cut = words.pop() if start and not text[start - 1].isspace() and words else ""
+            words = [word for word in words if not self._idles(word)]
+            part = " ".join([*words, cut + " ".join(ahead[: until + 1])])
             # How a capital sigma is lowered depends on what follows.
             return part.lower() if "\u03a3" not in part else ""
         return ""
+
+    def _idles(self, stretch: str) -> bool:
+        """Say whether a stretch surely is one token that is no keyword in this text."""
+        if not self.tokens.idle[stretch]:
+            return False
+        return not self._lettered_colon or not self._beside_colon(stretch.lower())
+
+    @cached_property
+    def _lettered_colon(self) -> bool:
+        """Say whether a letter stands beside a colon."""
+        text = self.text
+        at = text.find(":")
+        while at >= 0:
+            if text[at + 1 : at + 2].isalpha() or (at and text[at - 1].isalpha()):
+                return True
+            at = text.find(":", at + 1)
+        return False
 
     def _joined(self, start: int, *, certain: bool) -> str:
         """Give the keywords that count; if not `certain`, with all that might."""

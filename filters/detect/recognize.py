@@ -44,7 +44,6 @@ class Judge:
         self.language = language
         self.threshold = threshold
         self.recognizers = list(recognizers)
-        self.tokens = Tokens(language)
         self._words = [tuple(w.lower() for w in r.context or ()) for r in self.recognizers]
         self._thresholds = [r.score_thresholds for r in self.recognizers]
         self.units: list[Unit] = []
@@ -149,6 +148,11 @@ class Judge:
                 continue
             found[row] = [Result(0, r.start, r.end, r.score, r.entity_type) for r in results]
         return found
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """How the language is split into words; only context words ask."""
+        return Tokens(self.language)
 
     @cached_property
     def _whole(self) -> Opaque:

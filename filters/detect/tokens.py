@@ -32,7 +32,7 @@ class Token(NamedTuple):
     kind: int
 
 
-class _Sure(dict[str, bool]):
+class _Answers(dict[str, bool]):
     """Answers by stretch, asked for once; a lookup is all that most cost."""
 
     def __init__(self, ask: Callable[[str], bool]) -> None:
@@ -93,7 +93,8 @@ class Tokens:
         self.nlp.vocab.lex_attr_getters = {}
         self._stretches: dict[str, list[Token]] = {}
         self._ends: dict[str, tuple[str, str]] = {}
-        self.sure = _Sure(self._surely)
+        self.sure = _Answers(self._surely)
+        self.idle = _Answers(self._idly)
 
     @cached_property
     def by_stretch(self) -> bool:
@@ -176,7 +177,14 @@ class Tokens:
             return False
         if self._numbers_count and _DIGIT.search(stretch):
             return True
-        # What no expression of the tokenizer takes anything off is one token.
+        return self._is_word(stretch) and self.counts(stretch.lower())
+
+    def _idly(self, stretch: str) -> bool:
+        """Say whether a stretch surely is one token that is no keyword, but beside a colon."""
+        return self.by_stretch and self._is_word(stretch) and not self.counts(stretch.lower())
+
+    def _is_word(self, stretch: str) -> bool:
+        """Say whether a stretch is letters that no expression of the tokenizer takes apart."""
         tokenizer = self.nlp.tokenizer
         return (
             stretch.isalpha()
@@ -184,7 +192,6 @@ class Tokens:
             and not (tokenizer.prefix_search and tokenizer.prefix_search(stretch))
             and not (tokenizer.suffix_search and tokenizer.suffix_search(stretch))
             and not (tokenizer.infix_finditer and any(tokenizer.infix_finditer(stretch)))
-            and self.counts(stretch.lower())
         )
 
     @cached_property
