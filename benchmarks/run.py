@@ -35,7 +35,7 @@ from programs import THREADS, Measured, machine, measure
 
 HERE = Path(__file__).parent
 WORK = HERE.parent / "build" / "bench"
-PII_MEGABYTES = 8
+PII_MEGABYTES = 16
 PROSE = 16
 
 
