@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import pairwise
+from functools import cached_property, partial
+from itertools import pairwise, repeat
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -96,20 +96,25 @@ class Batch:
 
     def candidates(
         self, expression: Expression | None, shift: int = 0
-    ) -> Iterator[tuple[int, list[int]]]:
-        """Give the rows in which an expression ends, and where; every row if that is not known."""
+    ) -> Iterator[tuple[int, int, list[int]]]:
+        """Give the rows in which an expression ends, where they start in `folded`, and the ends.
+
+        Gives every row, without ends, if that is not known.
+        """
         if expression not in self.ends:
-            yield from ((row, []) for row in self.rows())
+            yield from zip(self.rows(), self.folded.starts.tolist(), repeat([]))
             return
         ends = self.ends[expression] - shift
         if not len(ends):
             return
         rows = self._rows_of(ends)
-        places = (ends - self.folded.starts[rows]).tolist()
+        starts = self.folded.starts[rows]
+        places = (ends - starts).tolist()
         edges = np.flatnonzero(np.diff(rows, prepend=-1, append=-1))
-        held = rows[edges[:-1]].tolist()
-        for row, (low, high) in zip(held, pairwise(edges.tolist()), strict=True):
-            yield row, places[low:high]
+        firsts = edges[:-1]
+        held = zip(rows[firsts].tolist(), starts[firsts].tolist(), strict=True)
+        for (row, start), (low, high) in zip(held, pairwise(edges.tolist()), strict=True):
+            yield row, start, places[low:high]
 
 
 class Unit:
@@ -138,10 +143,10 @@ class Unit:
         if found is not None and found.expression:
             self.expression = Expression(found.expression, found.caseless)
             self.shape = found
+            self._fore, self._back, self._ahead = found.fore, found.back, found.ahead
             # Watching the clock takes longer than most searches; little work needs no watch.
             starts = _FARTHEST if found.back is None else found.back - found.fore + 1
-            little = found.work * starts <= _LITTLE_WORK
-            self._limit = {} if little else {"timeout": TIMEOUT_SECONDS}
+            self._watched = found.work * starts > _LITTLE_WORK
             known = found.back is not None and not flags & regex.VERBOSE
             self._skipped = starts - 1 if known and starts <= _FARTHEST + 1 else None
             # How far a match can be seen from its start, where nothing is searched for further on.
@@ -154,18 +159,25 @@ class Unit:
         return regex.compile(self._pattern, self._flags)
 
     @cached_property
-    def _find(self) -> Callable[..., Any]:
+    def _match(self) -> Callable[..., Any]:
+        return self._timed(self.regex.match)
+
+    @cached_property
+    def _search(self) -> Callable[..., Any]:
         """Give what finds the first match from a place on, without trying all starts after `high`.
 
         Where a match may start is known to within so many characters: they are skipped one by one
         in the expression itself, which drops what was skipped.
         """
-        if self._skipped is None:
-            return self.regex.search  # type: ignore[no-any-return]
+        if self._skipped is None or (self._reach is not None and self._reach <= _NEAR):
+            return self._timed(self.regex.search)
         if not self._skipped:
-            return self.regex.match  # type: ignore[no-any-return]
+            return self._match
         near = rf"(?s:.{{0,{self._skipped}}}?)\K(?:{self._pattern})"
-        return regex.compile(near, self._flags).match  # type: ignore[no-any-return]
+        return self._timed(regex.compile(near, self._flags).match)
+
+    def _timed(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        return partial(method, timeout=TIMEOUT_SECONDS) if self._watched else method
 
     @cached_property
     def _left(self) -> Callable[..., Any]:
@@ -178,20 +190,21 @@ class Unit:
 
     def judge(self, batch: Batch) -> None:
         """Add what this pattern finds."""
-        if self.expression is None or self.expression not in batch.ends:
+        if self.shape is None or self.expression not in batch.ends:
             for row in batch.rows():
-                self._judge_row(batch, row, None)
+                self._judge_row(batch, row, self._all)
             return
-        for row, ends in batch.candidates(self.expression, self.shape.shift if self.shape else 0):
-            self._judge_row(batch, row, ends)
+        data, tried = batch.folded.data, self._tried
+        for row, base, ends in batch.candidates(self.expression, self.shape.shift):
+            self._judge_row(batch, row, tried, ends, data, base)
 
-    def _judge_row(self, batch: Batch, row: int, ends: list[int] | None) -> None:
+    def _judge_row(
+        self, batch: Batch, row: int, find: Callable[..., list[Result]], *where: object
+    ) -> None:
         if row in batch.unreadable:
             return
         try:
-            text = batch.text(row)
-            found = self._all(text) if ends is None else self._tried(text, ends, batch, row)
-            if found:
+            if found := find(batch.text(row), *where):
                 batch.results[row] += found
         except Exception:  # noqa: BLE001 - whatever it is, the text was not looked through
             batch.unreadable.add(row)
@@ -202,49 +215,56 @@ class Unit:
             self._add(match, found)
         return found
 
-    def _tried(self, text: str, ends: list[int], batch: Batch, row: int) -> list[Result]:
-        """Give the results of the matches whose start the ends allow."""
-        known = self.shape
-        assert known is not None  # noqa: S101 - only called with one
-        fore, back, ahead = known.fore, known.back, known.ahead
+    def _tried(self, text: str, ends: list[int], data: memoryview, base: int) -> list[Result]:
+        """Give the results of the matches whose start the ends allow.
+
+        The text stands in `data` from `base` on.
+        """
         found: list[Result] = []
-        done, size, reach = 0, len(text), self._reach
-        base, data, right = int(batch.folded.starts[row]), batch.folded.data, -1
+        fore, back, reach = self._fore, self._back, self._reach
+        done, size, right = 0, len(text), -1
         for end in ends:
             high = end - fore
             if high < done:
                 continue
-            low = done if back is None else max(done, end - back)
+            low = done if back is None or end - back < done else end - back
             if end - low > _SHORT:
                 run = self._left(data, base + low, base + end)
                 low = run.start() - base if run else high + 1
             if reach is not None:
                 stop = min(size, high + reach)
-            elif ahead is None:
-                stop = size
             else:
-                if right < end:
-                    right = self._right(data, base + end, base + size).end() - base
-                stop = min(size, right + ahead)
+                stop, right = self._seen(data, base, end, size, right)
             while low <= high:
                 match = self._first(text, low, high, stop)
                 if match is None:
                     break
                 self._add(match, found)
                 low = done = match.end()
-            done = max(done, high + 1)
+            if done <= high:
+                done = high + 1
         return found
+
+    def _seen(
+        self, data: memoryview, base: int, end: int, size: int, right: int
+    ) -> tuple[int, int]:
+        """Give how far a match is seen, and where what it may hold ends, known up to `right`."""
+        if self._ahead is None:
+            return size, right
+        if right < end:
+            right = self._right(data, base + end, base + size).end() - base
+        return min(size, right + self._ahead), right
 
     def _first(self, text: str, low: int, high: int, stop: int) -> Any:  # noqa: ANN401
         """Give the first match that starts from `low` to `high`, on the text up to `stop`."""
         if high - low < _ONE_BY_ONE:
+            match_at = self._match
             for start in range(low, high + 1):
-                match = self.regex.match(text, start, stop, **self._limit)
+                match = match_at(text, start, stop)
                 if match is not None:
                     return match
             return None
-        near = self._reach is not None and self._reach <= _NEAR
-        match = (self.regex.search if near else self._find)(text, low, stop, **self._limit)
+        match = self._search(text, low, stop)
         return match if match is not None and match.start() <= high else None
 
     def _add(self, match: Any, found: list[Result]) -> None:  # noqa: ANN401

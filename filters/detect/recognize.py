@@ -107,7 +107,7 @@ class Judge:
         recognizer = self.recognizers[number]
         entity = recognizer.supported_entities[0]
         known = phones.expression in batch.ends
-        for row, ends in batch.candidates(phones.expression, 1):
+        for row, _, ends in batch.candidates(phones.expression, 1):
             if row in batch.unreadable:
                 continue
             try:

@@ -30,6 +30,7 @@ from .secret_keys import API_KEYS, is_key
 _JOIN: Final = r"""[\s\\nrt"'`+,;:#*/|>.<-]"""
 _BEGIN: Final = r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
 _END: Final = r"-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
+_LINE: Final = r"[A-Za-z0-9+/=]{16,}"
 _MIN_BODY: Final = 40
 
 
@@ -41,13 +42,15 @@ class PrivateKeyRecognizer(AnchoredRecognizer):
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
         AnchoredPattern(
             "block",
-            rf"{_BEGIN}(?:(?!-----BEGIN)[\s\x21-\x7e]){{{_MIN_BODY},12000}}?{_END}",
+            # Read in runs up to what may be an edge, and nothing given back.
+            rf"{_BEGIN}(?=[\s\x21-\x7e]{{{_MIN_BODY}}})"
+            rf"(?:[\s!-,.-~]{{1,64}}+|-(?!----BEGIN|{_END[1:]})){{1,400}}+{_END}",
             0.9,
             _BEGIN,
         ),
         AnchoredPattern(
             "unfinished block",
-            rf"{_BEGIN}(?:{_JOIN}{{0,40}}[A-Za-z0-9+/=]{{16,76}}){{1,160}}",
+            rf"{_BEGIN}(?:{_JOIN}{{0,40}}[A-Za-z0-9+/=]{{16,76}}+){{1,160}}+",
             0.9,
             _BEGIN,
         ),
@@ -69,10 +72,10 @@ class PrivateKeyRecognizer(AnchoredRecognizer):
     def invalidate_result(self, pattern_text: str) -> bool:
         """Say whether nothing like a key stands in it: code that only names the markers."""
         body = re.sub(r"-----[^-]{1,60}-----|AGE-SECRET-KEY-", "", pattern_text)
-        if is_placeholder(body):
+        lines = re.findall(_LINE, body)
+        if sum(map(len, lines)) < _MIN_BODY or is_placeholder(re.sub(_LINE, "A", body)):
             return True
-        lines = re.findall(r"[A-Za-z0-9+/=]{16,}", body)
-        return sum(map(len, lines)) < _MIN_BODY or not plausible("".join(lines))
+        return not plausible("".join(lines))
 
 
 class JsonWebTokenRecognizer(AnchoredRecognizer):
