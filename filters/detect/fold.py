@@ -20,6 +20,7 @@ import regex
 from .pattern_parts import DIGIT, LETTERS, OTHER, SPACE, WORD
 
 _PIECE: Final = 1 << 22
+_BLOCK: Final = 1 << 17
 # UTF-8: the first byte of characters outside ASCII, of three bytes, of four; bytes that follow.
 _ASCII, _LEAD, _THREE, _FOUR = 0x80, 0xC0, 0xE0, 0xF0
 _MASK, _FOLLOWS = 0xC0, 0x80
@@ -92,8 +93,9 @@ def _fold_piece(utf8: Bytes) -> tuple[Bytes, npt.NDArray[np.int64], npt.NDArray[
         follows = more >= step
         codes[follows] = codes[follows] << 6 | utf8[leads[follows] + step] & 0x3F
     dropped = np.concatenate(([0], np.cumsum(more)))
-    # Signed, the bytes that follow are the least.
-    out: Bytes = utf8[utf8.view(np.int8) >= _LEAST]
+    # Signed, the bytes that follow are the least. What fits into the cache is selected faster.
+    blocks = (utf8[at : at + _BLOCK] for at in range(0, len(utf8), _BLOCK))
+    out: Bytes = np.concatenate([block[block.view(np.int8) >= _LEAST] for block in blocks])
     out[leads - dropped[:-1]] = _table()[codes]
     return out, leads, dropped
 
