@@ -15,13 +15,15 @@ from pathlib import Path
 import psutil
 import pytest
 from runs.cluster import WORKER, Nodes, finish, python_of, start, two_nodes, until, workers
-from runs.workshop import Workshop, stable, tree
+from runs.workshop import NOISY, Workshop, stable, tree
 from runs.world import CANARY, NAMES, kind_of
 
 pytestmark = [pytest.mark.faults, pytest.mark.filterwarnings("ignore")]
 
 SHARDS = 60
 BIG = ("big/a.parquet", "big/b.parquet", "big/c.parquet", "big/d.parquet")
+LARGE = ("big/e.parquet", "big/f.parquet")
+"""Too large to be held in memory while they are written."""
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +34,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
         workshop.shard(f"{number % 4}/{number:02}.parquet", NAMES, repeat=200, row_group_size=500)
     for name in BIG:
         workshop.shard(name, NAMES, repeat=2_000, row_group_size=5_000)
+    for name in LARGE:
+        workshop.noise(name, 8 << 20)
     done = workshop.cli("run", workshop.job(), "--workers", "1")
     assert done.returncode == 0, done.stderr
     return workshop
@@ -50,7 +54,7 @@ def checked(undisturbed: Workshop, output: Path) -> None:
     assert [*output.rglob("*.partial")] == []
     decided = undisturbed.decisions(output / "audit")
     assert decided["record_id"].is_unique().all()
-    assert decided.height == 15 * (SHARDS * 200 + len(BIG) * 2_000)
+    assert decided.height == 15 * (SHARDS * 200 + len(BIG) * 2_000) + NOISY * len(LARGE)
     assert all(
         kind_of(record).eligible == eligible
         for record, eligible in decided.select("record_id", "eligible").head(200).rows()
@@ -100,7 +104,7 @@ def reached(run: subprocess.Popen[str], output: Path, counts: range) -> bool:
 
 def test_a_driver_killed_at_thirty_moments(undisturbed, nodes):
     job, output = job_to(undisturbed, "moments")
-    units = SHARDS + len(BIG)
+    units = SHARDS + len(BIG) + len(LARGE)
     moments = random.Random(20230801)  # noqa: S311 - the same moments each time
     counts: Counter[int] = Counter()
     for number in range(30):

@@ -10,15 +10,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import corpusgate
-import numpy as np
 import polars as pl
-import pyarrow as pa
 import pytest
 from corpusgate.connectors import lease, stores
 from corpusgate.jobs.status import status
 from runs.s3 import BUCKET, KINDS, address_of, one_in_five, proxy
-from runs.workshop import CHANGING, CLI, Workshop, merge, tree
-from runs.world import NAMES, REGISTERS, table
+from runs.workshop import CHANGING, CLI, NOISY, Workshop, merge, tree
+from runs.world import NAMES, REGISTERS
 
 pytestmark = pytest.mark.faults
 
@@ -70,18 +68,6 @@ def job(home, place, address, changes=None, out="out"):
         **REDUCED,
     }
     return home.job(merge(away, changes or {}), f"{Path(place).name}.yaml")
-
-
-def noisy(folder, size):
-    """Write a corpus of one shard, big.parquet, with `size` bytes of text that does not pack."""
-    noise = np.random.default_rng(1).bytes(size).hex()
-    shard = table("big.parquet", ["web"] * 40)
-    each = len(noise) // 40
-    texts = pa.array([noise[i * each : (i + 1) * each] for i in range(40)], pa.string())
-    index = shard.schema.get_field_index("text")
-    field = shard.schema.field(index)
-    shard = shard.set_column(index, field, texts.cast(field.type))
-    Workshop(folder).write("big.parquet", shard)
 
 
 def start(home, path, *flags, **options):
@@ -255,7 +241,7 @@ def test_a_lock_that_is_lost_ends_the_run_and_leaves_the_others_output(
 
 def test_a_full_disk_for_what_is_to_be_uploaded(home, s3, place, tmp_path):
     """What is small is held in memory: the released file has to be large."""
-    noisy(tmp_path, 4 << 20)
+    Workshop(tmp_path).noise("big.parquet", 4 << 20)
     s3.upload(tmp_path / "corpus", f"{place}/corpus")
     path = job(home, place, s3.address)
     disk = tmp_path / "disk"
@@ -275,12 +261,12 @@ def test_a_full_disk_for_what_is_to_be_uploaded(home, s3, place, tmp_path):
     assert finished(home, path) is True
     released = made(s3, place)
     assert released.keys() > {name for name in good(home) if name.startswith("eligible/")}
-    assert pl.read_parquet(released["eligible/big.parquet"]).height == 40
+    assert pl.read_parquet(released["eligible/big.parquet"]).height == NOISY
 
 
 def test_killed_in_the_middle_of_a_large_upload_nothing_is_seen_of_it(home, s3, place, tmp_path):
     """Parts that were uploaded are left to the bucket's own rules; no object is there."""
-    noisy(tmp_path, 40 << 20)
+    Workshop(tmp_path).noise("big.parquet", 40 << 20)
     s3.upload(tmp_path / "corpus", f"{place}/large")
     begun = []
 
@@ -305,4 +291,4 @@ def test_killed_in_the_middle_of_a_large_upload_nothing_is_seen_of_it(home, s3, 
                    {"input": {"path": f"s3://{BUCKET}/{place}/large"}, "pii": "off"})  # fmt: skip
     assert finished(home, straight) is True
     released = s3.folder(f"{place}/out").read("eligible/big.parquet")
-    assert pl.read_parquet(released).height == 40
+    assert pl.read_parquet(released).height == NOISY

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import corpusgate
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -72,6 +73,10 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
+NOISY = 40
+"""Records of a shard of noise."""
+
+
 class Done(NamedTuple):
     """What a command came to."""
 
@@ -100,6 +105,16 @@ class Workshop:
     ) -> Path:
         """Write a shard of the small world."""
         return self.write(name, table(name, kinds, repeat), **options)
+
+    def noise(self, name: str, size: int) -> Path:
+        """Write a shard of forty records that are released, `size` bytes of text as compressed."""
+        shard = table(name, ["web"] * NOISY)
+        noise = np.random.default_rng(1).bytes(size).hex()
+        each = len(noise) // NOISY
+        texts = pa.array([noise[i * each : (i + 1) * each] for i in range(NOISY)], pa.string())
+        index = shard.schema.get_field_index("text")
+        field = shard.schema.field(index)
+        return self.write(name, shard.set_column(index, field, texts.cast(field.type)))
 
     def write(self, name: str, content: pa.Table | bytes, **options: Any) -> Path:
         """Write a file of the corpus."""
