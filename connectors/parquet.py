@@ -8,7 +8,7 @@ own messages may quote the file, so they are classified and dropped.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 # make values larger than the footer says, hence a limit of rows too.
 _BATCH_BYTES: Final = 4 << 20
 _BATCH_ROWS: Final = 8192
+# So much memory there always is.
+_LITTLE: Final = 1 << 20
 # What deciding a row takes in memory, about, whatever the row holds.
 ROW_BYTES: Final = 1000
 # Pages end where a batch of the writer ends: a small one for large rows keeps them near 1 MiB.
@@ -152,21 +154,26 @@ class ParquetShard:
         groups = range(len(self.row_group_rows)) if row_groups is None else row_groups
         return sum(self._size(group, leaves) for group in groups)
 
-    def check_memory(self, columns: Sequence[str], row_groups: range, available: int) -> None:
-        """Raise UnitError if columns of row groups, and deciding their rows, want more memory."""
+    def check_memory(
+        self, columns: Sequence[str], row_groups: range, available: Callable[[], int]
+    ) -> None:
+        """Raise UnitError if columns of row groups, and deciding their rows, want more memory.
+
+        `available` is asked for the bytes that are free, unless very few are wanted.
+        """
 
         def wants(groups: range) -> int:
             rows = sum(self.row_group_rows[group] for group in groups)
             return 2 * self.unpacked_bytes(columns, groups) + rows * ROW_BYTES
 
         total = wants(row_groups)
-        if total <= available:
+        if total <= _LITTLE or total <= (free := available()):
             return
         largest = max(row_groups, key=lambda group: wants(range(group, group + 1)))
         rows, alone = self.row_group_rows[largest], wants(range(largest, largest + 1))
         what = (
             f"row group {largest}: {rows:,} rows want about {alone / 1e9:.1f} GB of memory,"
-            f" and {available / 1e9:.1f} GB are free"
+            f" and {free / 1e9:.1f} GB are free"
         )
         fix = "write the file with smaller row groups, or give the worker more memory"
         raise UnitError(self._name, what, fix)

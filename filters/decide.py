@@ -7,10 +7,13 @@ No I/O and no clock; the order of rows is kept.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Final, TypeVar
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -139,13 +142,19 @@ class Judge:
         `duplicates` names record ids that are known to stand elsewhere, too. Gives `eligible`,
         `reason`, `reasons`, and `purge_reason` and `purge_deadline`, NULL where nothing is due.
         """
-        return self.verdict(self.facts(self.records(frame, duplicates)))
+        return self.verdict(self.facts(self.records([frame], duplicates)))
 
-    def records(self, frame: pl.DataFrame, duplicates: pl.Series | None = None) -> pl.DataFrame:
-        """Give the provenance of one unit's records, and which of their ids stand twice in it."""
-        records = conform(frame)
+    def records(
+        self, units: Sequence[pl.DataFrame], duplicates: pl.Series | None = None
+    ) -> pl.DataFrame:
+        """Give the provenance of units' records, one unit after the other.
+
+        Says which of their ids stand twice in their unit. Raises SchemaError, see `require_types`.
+        """
+        alike = (list(same) for _, same in groupby(units, key=lambda frame: frame.schema))
+        records = pl.concat([conform(pl.concat(frames)) for frames in alike])
         ids = records["record_id"]
-        again = _repeated(ids)
+        again = _repeated(ids, [frame.height for frame in units])
         if duplicates is not None:
             again |= ids.is_in(duplicates.implode()).fill_null(value=False)
         return records.with_columns(again.alias("duplicate_id"))
@@ -270,12 +279,15 @@ def _labels(policy: BoundPolicy) -> list[Label]:
     return labels
 
 
-def _repeated(ids: pl.Series) -> pl.Series:
-    """Say which ids stand more than once; NULL never does."""
+def _repeated(ids: pl.Series, sizes: Sequence[int]) -> pl.Series:
+    """Say which ids stand more than once in their unit, of so many rows; NULL never does."""
     # Equal ids have equal hashes: as many hashes as rows means that all differ.
     if ids.hash().n_unique() == len(ids):
         return pl.repeat(value=False, n=len(ids), eager=True)
-    return ids.is_duplicated() & ids.is_not_null()
+    if len(sizes) == 1:
+        return ids.is_duplicated() & ids.is_not_null()
+    unit = pl.Series("unit", np.repeat(np.arange(len(sizes)), sizes))
+    return pl.DataFrame([unit, ids]).is_duplicated() & ids.is_not_null()
 
 
 def _no_clash(names: list[str]) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -83,22 +83,38 @@ def map_columns(frame: pl.DataFrame, sources: Mapping[str, Source], where: str) 
     ...             "input.columns")["submitted_at"].item().isoformat()
     '2023-03-01T00:00:00+00:00'
     """
-    columns = []
     frame = _plain(frame, sources)
-    for target, source in sources.items():
+    columns, times = _columns(tuple(sources.items()), tuple(frame.schema.items()), where)
+    for source, value, place in times:
+        _not_all_lost(frame, source, value, place)
+    return frame.select(columns)
+
+
+@lru_cache(maxsize=64)
+def _columns(
+    sources: tuple[tuple[str, Source], ...], schema: tuple[tuple[str, pl.DataType], ...], where: str
+) -> tuple[list[pl.Expr], list[tuple[Source, pl.Expr, str]]]:
+    """Give the columns, and of those that are times each source and value.
+
+    They are the same for all frames of one schema, of which a corpus may have very many small ones.
+    """
+    columns, times = [], []
+    for target, source in sources:
         kind, place = PROVENANCE[target], f"{where}.{target}"
-        value = _value(target, kind, source, frame.schema, place)
+        value = _value(target, kind, source, pl.Schema(schema), place)
         if kind is Type.TIMESTAMP and source.column is not None:
+            times.append((source, value, place))
             there = pl.col(source.column).is_not_null()
-            _not_all_lost(frame, source, value, place)
             value = pl.when(value.is_null() & there).then(UNREADABLE).otherwise(value)
         columns.append(value.alias(target))
-    return frame.select(columns)
+    return columns, times
 
 
 def _plain(frame: pl.DataFrame, sources: Mapping[str, Source]) -> pl.DataFrame:
     """Give the columns that expressions read the types that the rule language has."""
     read = frozenset[str]().union(*(s.reads() for s in sources.values() if s.sql is not None))
+    if not read:
+        return frame
     casts = []
     for name in sorted(read & set(frame.columns)):
         dtype = frame.schema[name]

@@ -29,18 +29,22 @@ def conform(frame: pl.DataFrame) -> pl.DataFrame:
     `parent_ids` becomes the boolean `has_parents`. Raises SchemaError for a missing `record_id`
     or `surface`, and for a column of a type that cannot be read as what it must be.
     """
-    for name in REQUIRED:
-        if name not in frame.columns:
-            raise SchemaError(f"column `{name}`", "it is missing", "every record needs it")
-    for name in frame.columns:
-        if name in PROVENANCE:
-            _check(name, frame.schema[name])
+    require_types(frame.schema)
+    schema = frame.schema
     return frame.select(
-        _expression(name, kind, frame.schema[name])
-        if name in frame.columns
-        else _missing(name, kind)
+        _expression(name, kind, schema[name]) if name in schema else _missing(name, kind)
         for name, kind in PROVENANCE.items()
     )
+
+
+def require_types(schema: Mapping[str, pl.DataType]) -> None:
+    """Raise SchemaError unless `conform` can take a frame of this schema."""
+    for name in REQUIRED:
+        if name not in schema:
+            raise SchemaError(f"column `{name}`", "it is missing", "every record needs it")
+    for name, dtype in schema.items():
+        if name in PROVENANCE:
+            _check(name, dtype)
 
 
 def id_kinds(schema: Mapping[str, pl.DataType]) -> dict[str, str | None]:

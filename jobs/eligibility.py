@@ -138,7 +138,7 @@ class EligibilityFilter:
         narrow = [name for name in table.column_names if name in settings.reads()]
         records = map_columns(pl.DataFrame(table.select(narrow)), settings.sources, "input.columns")
         opened.registers.match_ids(id_kinds(records.schema))
-        facts = opened.judge.facts(opened.judge.records(records))
+        facts = opened.judge.facts(opened.judge.records([records]))
         verdict = opened.judge.verdict(facts)
         reducing = Reducing(
             opened.reduction,

@@ -112,7 +112,7 @@ def _judged(
     with opened(unit, context.audit) as shard:
         records = provenance(unit, shard, context.settings)
         context.registers.match_ids(id_kinds(records.schema))
-        facts = judge.facts(judge.records(records, context.duplicates))[rows]
+        facts = judge.facts(judge.records([records], context.duplicates))[rows]
         verdict = judge.verdict(facts)
         kept = verdict["eligible"]
         chosen = np.zeros(records.height, dtype=np.bool_)

@@ -25,7 +25,7 @@ from ..filters.document import suggest
 from ..filters.errors import Fault, JobError, RegisterError, SchemaError, UnitError
 from ..filters.mapping import Source, map_columns
 from ..filters.policy import BoundPolicy, Policy
-from ..filters.provenance import conform, id_kinds
+from ..filters.provenance import id_kinds, require_types
 from ..filters.registers import RegisterSet
 from ..filters.texts.paths import TextPath, holds_text, parse_path
 from .policies import load_policy
@@ -414,16 +414,17 @@ def check_types(settings: Settings, registers: RegisterSet, schema: pa.Schema, n
     nothing = pa.Table.from_batches([], schema).select(wanted)
     frame = with_partitions(pl.DataFrame(nothing), name)
     records = map_columns(frame, settings.sources, "input.columns")
-    conform(records)
+    require_types(records.schema)
     registers.match_ids(id_kinds(records.schema))
 
 
 def with_partitions(frame: pl.DataFrame, name: str) -> pl.DataFrame:
     """Put the Hive partitions of a shard's path beside its columns, as strings."""
+    there = {c: value for c, value in partitions(name).items() if c not in frame.columns}
+    if not there:
+        return frame
     return frame.with_columns(
-        pl.lit(value, dtype=pl.String).alias(column)
-        for column, value in partitions(name).items()
-        if column not in frame.columns
+        pl.lit(value, dtype=pl.String).alias(column) for column, value in there.items()
     )
 
 

@@ -39,6 +39,7 @@ FINDINGS: Final[dict[str, Any]] = {
 }
 """Columns of the list of findings: where, what, how sure, what became of it. No text."""
 
+_NOTHING: Final = pl.DataFrame(schema=FINDINGS)
 _SCOPES: Final = {"user": "user_id", "organisation": "org_id"}
 SCOPED: Final = ("record_id", *_SCOPES.values())
 """The facts about records that reduction asks for."""
@@ -77,7 +78,7 @@ class Reducing:
 
     def findings(self) -> pl.DataFrame:
         """Give all findings, with the places of survivors as `row`."""
-        return pl.concat([pl.DataFrame(schema=FINDINGS), *self._findings])
+        return pl.concat(self._findings) if self._findings else _NOTHING
 
     def advance(self, count: int) -> tuple[int, pl.DataFrame]:
         """Give the next rows' place and facts, and count them as seen."""

@@ -9,7 +9,7 @@ do frames. Which of them do changes no byte.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import groupby, zip_longest
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 class Decided:
     """A unit whose records are decided: what is known of them and the verdict, row for row.
 
-    `columns` are those that are released.
+    `columns` are those that are released; `scoped` is what reduction asks of the eligible records.
     """
 
     unit: Unit
@@ -49,6 +49,28 @@ class Decided:
     columns: Sequence[str]
     facts: pl.DataFrame
     verdict: pl.DataFrame
+    scoped: pl.DataFrame
+
+    @classmethod
+    def apart(
+        cls,
+        units: Iterable[tuple[Unit, ParquetShard, Sequence[str]]],
+        rows: Iterable[int],
+        facts: pl.DataFrame,
+        verdict: pl.DataFrame,
+    ) -> list[Decided]:
+        """Cut what units were decided together into that of each, of so many rows."""
+        eligible = verdict["eligible"]
+        scoped, places = facts.select(SCOPED).filter(eligible), eligible.arg_true()
+        decided = []
+        start = first = 0
+        for (unit, shard, columns), count in zip(units, rows, strict=True):
+            mine = facts.slice(start, count), verdict.slice(start, count)
+            start += count
+            until = int(places.search_sorted(start))
+            decided.append(cls(unit, shard, columns, *mine, scoped.slice(first, until - first)))
+            first = until
+        return decided
 
     @property
     def groups(self) -> range:
@@ -123,7 +145,7 @@ class _Outgoing:
             reduction,
             self.unit.name,
             settings.paths(self.shard.schema),
-            decided.facts.select(SCOPED).filter(self.eligible),
+            decided.scoped,
             settings.id_column,
         )
         self._audit, self._stack = context.audit, stack

@@ -27,7 +27,7 @@ from ..connectors.parquet import ParquetShard
 from ..connectors.staged import OWNER_ONLY, StagedFile
 from ..filters.errors import CorpusgateError, RegisterError, SchemaError, UnitError
 from ..filters.mapping import map_columns
-from ..filters.provenance import id_kinds
+from ..filters.provenance import id_kinds, require_types
 from .context import Context
 from .plan import Settings, Unit, check_shard, with_partitions
 from .release import Decided, blank, bundles, release
@@ -43,27 +43,23 @@ def process(units: Sequence[Unit], keys: Mapping[Unit, str], context: Context) -
     results: list[UnitResult] = []
     judge = context.judge
     with ExitStack() as stack:
-        read: list[tuple[Unit, ParquetShard, list[str], pl.DataFrame]] = []
+        read: list[tuple[Unit, ParquetShard, list[str]]] = []
+        frames: list[pl.DataFrame] = []
         for unit in units:
             try:
                 shard = stack.enter_context(opened(unit, context.audit))
-                records = provenance(unit, shard, context.settings)
-                context.registers.match_ids(id_kinds(records.schema))
-                columns = context.settings.released(shard.schema)
-                records = judge.records(records, context.duplicates)
-                read.append((unit, shard, columns, records))
+                frame = provenance(unit, shard, context.settings)
+                context.registers.match_ids(id_kinds(frame.schema))
+                require_types(frame.schema)
+                read.append((unit, shard, context.settings.released(shard.schema)))
+                frames.append(frame)
             except (UnitError, SchemaError, RegisterError) as error:
                 results.append(failed(blank(unit), error))
         if not read:
             return results
-        facts = judge.facts(pl.concat(records for *_, records in read))
+        facts = judge.facts(judge.records(frames, context.duplicates))
         verdict = judge.verdict(facts)
-        decided = []
-        start = 0
-        for unit, shard, columns, records in read:
-            rows = (start, records.height)
-            start += records.height
-            decided.append(Decided(unit, shard, columns, facts.slice(*rows), verdict.slice(*rows)))
+        decided = Decided.apart(read, [frame.height for frame in frames], facts, verdict)
         for together in bundles(decided):
             results += _released(together, keys, context)
     return results
@@ -119,6 +115,6 @@ def provenance(unit: Unit, shard: ParquetShard, settings: Settings) -> pl.DataFr
     check_shard(settings, shard.schema, unit.name)
     wanted = [name for name in shard.schema.names if name in settings.reads()]
     groups = unit.groups(shard)
-    shard.check_memory(wanted, groups, available())
+    shard.check_memory(wanted, groups, available)
     frame = pl.DataFrame(shard.read(wanted, groups))
     return map_columns(with_partitions(frame, unit.name), settings.sources, "input.columns")

@@ -110,7 +110,7 @@ def judge_of(case: Case) -> Judge:
 
 def facts_of(case: Case) -> pl.DataFrame:
     judge = judge_of(case)
-    return judge.facts(judge.records(frame_of(case)))
+    return judge.facts(judge.records([frame_of(case)]))
 
 
 @cache

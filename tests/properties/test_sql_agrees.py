@@ -63,7 +63,7 @@ def test_sql_agrees_with_polars(effort: settings, database: duckdb.DuckDBPyConne
         bound = bind(read(policy), purpose=purpose, as_of=AS_OF)
         given_registers = register_set(known)
         judge = Judge.prepare(bound, given_registers)
-        facts = judge.facts(judge.records(frame))
+        facts = judge.facts(judge.records([frame]))
         expected = (
             facts.select(*DERIVED).hstack(judge.verdict(facts)).select(*DERIVED, *DECISION, *PURGE)
         )
