@@ -349,7 +349,8 @@ class ParquetShard:
         """Say how columns are stored; the first row group that has rows speaks for all."""
         model = next((group for group in row_groups if self.row_group_rows[group]), None)
         chunks = None if model is None else self._metadata.row_group(model)
-        kinds = self._metadata.schema
+        # Asked for its schema, a footer refers to itself, and stays until Python looks for such.
+        kinds = pq.ParquetSchema(self._metadata)
         return [
             Leaf.of(name, kinds.column(leaf), chunks and chunks.column(leaf))
             for name in names
