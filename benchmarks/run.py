@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--records", type=int, default=generate.RECORDS)
     parser.add_argument("--narrow", type=int, default=20_000_000, help="records, for `sql`")
-    parser.add_argument("--megabytes", type=int, default=400, help="of prose, for `reduce`")
+    parser.add_argument("--megabytes", type=int, default=1000, help="of prose, for `reduce`")
     parser.add_argument("--scale", type=int, default=2000, help="megabytes of prose, for `scale`")
     parser.add_argument("--write", action="store_true", help="write benchmarks/RESULTS.md")
     options = parser.parse_args()
@@ -260,9 +260,10 @@ def sql(options: argparse.Namespace) -> Iterator[str]:
         ratio = median_ratio(facts["session_s"], facts[f"{who}_s"])
         seconds, cpu = (statistics.median(facts[f"{who}_{of}"]) for of in ("s", "cpu"))
         yield f"| {shown} | {seconds:.2f} | {cpu:.2f} | {ratio:.2f} |"
-    program = [sys.executable, str(HERE / "functions.py"), str(PROSE), str(options.repeat)]
+    turns = 2 * options.repeat + 1
+    program = [sys.executable, str(HERE / "functions.py"), str(PROSE), str(turns)]
     facts = measure(program, HERE).facts
-    yield f"\n{facts['megabytes']:.0f} MB of prose, one thread, processor time.\n"
+    yield f"\n{facts['megabytes']:.0f} MB of prose, one thread, processor time, best of {turns}.\n"
     yield "| who | MB/s | pii_reduce's speed / its speed |"
     yield "| --- | ---: | ---: |"
     for who, shown in (
@@ -270,8 +271,9 @@ def sql(options: argparse.Namespace) -> Iterator[str]:
         ("reduced", "reducing the column"),
         ("scanned", "scanning it alone"),
     ):
-        speed = facts["megabytes"] / statistics.median(facts[who])
-        ratio = median_ratio(facts[who], facts["pii_reduce"])
+        # What else a machine does only ever makes one slower.
+        best = min(facts[who])
+        speed, ratio = facts["megabytes"] / best, best / min(facts["pii_reduce"])
         yield f"| {shown} | {speed:.1f} | {ratio:.2f} |"
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Self, TypeAlias
 
 import numpy as np
@@ -32,9 +32,17 @@ class Found:
     end: np.ndarray
     score: np.ndarray
     unreadable: np.ndarray
+    decoded: Mapping[int, str] = field(default_factory=dict, repr=False, compare=False)
+    """Of texts with findings, those that were turned into Python's on the way."""
 
     @classmethod
-    def of(cls, entities: tuple[str, ...], rows: Iterable[Row], unreadable: Iterable[int]) -> Self:
+    def of(
+        cls,
+        entities: tuple[str, ...],
+        rows: Iterable[Row],
+        unreadable: Iterable[int],
+        decoded: Mapping[int, str] | None = None,
+    ) -> Self:
         """Put rows in order, as columns."""
         ordered = sorted(rows)
         text, start, end, score, entity = zip(*ordered, strict=True) if ordered else ((),) * 5
@@ -46,4 +54,5 @@ class Found:
             -np.array(end, dtype=np.int64),
             -np.array(score, dtype=np.float64),
             np.array(sorted(unreadable), dtype=np.int64),
+            decoded or {},
         )

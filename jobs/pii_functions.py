@@ -66,8 +66,10 @@ class Looking:
         found = leaves(texts, _PATH)
         done = self.reducer.reduce([found], None)
         column = found.replaced(*done.changed[0])
-        marked = np.isin(np.arange(len(texts)), list(done.excluded))
-        return pa.compute.if_else(pa.array(marked), MARK, column).cast(pa.string())
+        if done.excluded:
+            marked = np.isin(np.arange(len(texts)), list(done.excluded))
+            column = pa.compute.if_else(pa.array(marked), MARK, column)
+        return column.cast(pa.string())
 
     def findings(self, texts: pa.LargeStringArray) -> pa.Array:
         """Give a list of findings for each text; they have no NULLs."""
@@ -134,7 +136,9 @@ class PiiFunctions:
             answer = self._looking.reduced if name == "pii_reduce" else self._looking.findings
             different = pa.compute.dictionary_encode(texts).combine_chunks()
             given = answer(different.dictionary.cast(pa.large_string()))
-            return given.take(different.indices)
+            # All different: they are in their places.
+            all_ = len(given) == len(different)
+            return given if all_ else given.take(different.indices)
         except CorpusgateError as error:
             fault: CorpusgateError = error
         except Exception as error:  # noqa: BLE001 - its message may quote a text

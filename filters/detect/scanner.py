@@ -132,9 +132,12 @@ class Scanner:
         rows: list[Row] = []
         number = {name: i for i, name in enumerate(self.entities)}
         names, unreadable = self._named(texts, number)
-        for start, batch in _batches(texts):
-            found, failed = self._batch(batch)
-            unreadable.update(start + row for row in failed)
+        decoded: dict[int, str] = {}
+        for start, some in _batches(texts):
+            batch = self._looked_through(some)
+            found = self._judged(batch)
+            unreadable.update(start + row for row in batch.unreadable)
+            decoded.update((start + row, batch.text(row)) for row in found)
             rows += [
                 (start + row, r.start, -r.end, -r.score, number.setdefault(r.entity, len(number)))
                 for row, results in found.items()
@@ -148,7 +151,7 @@ class Scanner:
             # A recogniser of unknown code may name an entity that it did not declare.
             place = {number[name]: i for i, name in enumerate(entities)}
             rows = [(*row[:4], place[row[4]]) for row in rows]
-        return Found.of(entities, rows, unreadable)
+        return Found.of(entities, rows, unreadable, decoded)
 
     def _named(
         self, texts: pa.LargeStringArray, number: dict[str, int]
@@ -206,11 +209,13 @@ class Scanner:
             schema=FINDINGS,
         )
 
-    def _batch(self, texts: pa.LargeStringArray) -> tuple[dict[int, list[Result]], list[int]]:
-        """Give the findings of each text that has any, and the texts that could not be judged."""
+    def _looked_through(self, texts: pa.LargeStringArray) -> Batch:
         bytes_ = folded(texts)
         assert self._prefilter is not None  # noqa: S101 - made with the recognisers
-        batch = Batch(bytes_, texts, self._prefilter.scan(bytes_.data))
+        return Batch(bytes_, texts, self._prefilter.scan(bytes_.data))
+
+    def _judged(self, batch: Batch) -> dict[int, list[Result]]:
+        """Give the findings of each text that has any; those not to be judged are unreadable."""
         findings = [judge.judge(batch) for judge in self._judges]
         merged = findings[0]
         for other in findings[1:]:
@@ -218,7 +223,7 @@ class Scanner:
                 merged[row] = without_duplicates([*merged.get(row, []), *results])
         for row in batch.unreadable:
             merged.pop(row, None)
-        return merged, sorted(batch.unreadable)
+        return merged
 
     @property
     def fingerprint(self) -> str:

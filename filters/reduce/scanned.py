@@ -134,7 +134,7 @@ def scan(
         map(Finding, found.start.tolist(), found.end.tolist(), names, found.score.tolist())
     )
     numbers, firsts, counts = np.unique(found.text, return_index=True, return_counts=True)
-    values = _decoded(texts, numbers)
+    values = _decoded(texts, numbers, found)
     # A finding that is no part of its text is a recogniser's failure like any other.
     lengths = np.repeat([len(value or "") for value in values], counts).astype(np.int64)
     astray = (found.start < 0) | (found.start >= found.end) | (found.end > lengths)
@@ -158,8 +158,11 @@ def _parted(
     return kept, [found for found in findings if operators.of(found.entity).type != "keep"]
 
 
-def _decoded(texts: pa.LargeStringArray, numbers: Ints) -> list[str | None]:
+def _decoded(texts: pa.LargeStringArray, numbers: Ints, found: Found) -> list[str | None]:
     """Give texts as Python's; None for bytes that are no UTF-8, which Arrow may hold."""
+    known = [found.decoded.get(number) for number in numbers.tolist()]
+    if None not in known:
+        return known
     wanted = texts.take(pa.array(numbers))
     try:
         return cast("list[str | None]", wanted.to_pylist())
