@@ -71,9 +71,10 @@ def _check(name: str, dtype: pl.DataType) -> None:
 
 
 def _expression(name: str, kind: Type, dtype: pl.DataType) -> pl.Expr:
-    if isinstance(dtype, pl.Null):
-        return _missing(name, kind)
     column = pl.col(name)
+    if isinstance(dtype, pl.Null):
+        # Not a literal: of literals alone, there would be one row.
+        return column.cast(DTYPES[kind]) if kind is not Type.LIST else _missing(name, kind)
     if isinstance(dtype, pl.Datetime):
         if dtype == TIMESTAMP:
             return column

@@ -224,3 +224,22 @@ permit:
     moment = datetime(2023, 8, 1, tzinfo=UTC)
     assert judged["purge_reason"].to_list() == (["gone"] if due else [None]) * 3
     assert judged["purge_deadline"].to_list() == ([moment] if due else [None]) * 3
+
+
+def test_units_that_are_looked_at_together_are_judged_apart():
+    """An id twice in one unit is a duplicate, in two units it is not; types may differ."""
+    judge = Judge.prepare(bind(PUBLIC, purpose="pretraining", as_of=AS_OF), EMPTY)
+    units = [
+        pl.DataFrame({"record_id": ids, "surface": ["public_web"] * len(ids)})
+        for ids in (["a", "b"], ["b", "c", "c"], [], ["a", None, None])
+    ]
+    units.append(units[0].with_columns(pl.lit(None, pl.String).alias("model")))
+    units.append(units[1].cast({"surface": pl.Categorical}))
+    alone = pl.concat([judge.records([unit]) for unit in units])
+    together = judge.records(units)
+    assert together.equals(alone)
+    assert together["duplicate_id"].to_list() == [
+        *(False, False), *(False, True, True), *(False, False, False),
+        *(False, False), *(False, True, True),
+    ]  # fmt: skip
+    assert judge.verdict(judge.facts(together)).equals(pl.concat([judge(unit) for unit in units]))

@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 from corpusgate.filters.errors import SchemaError
 from corpusgate.filters.provenance import conform, id_kinds
+from corpusgate.filters.schema import PROVENANCE
 
 
 def one(name, value, dtype=None):
@@ -102,3 +103,10 @@ def test_parents_that_nobody_has():
 )
 def test_endpoints_that_slip_past_a_forbid(given):
     assert one("endpoint", given)["endpoint"].item() == "/v1/x"
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_a_frame_of_nothing_but_nulls_keeps_its_rows(rows):
+    frame = pl.DataFrame({name: pl.Series([None] * rows, dtype=pl.Null) for name in PROVENANCE})
+    assert conform(frame).height == rows
+    assert conform(frame.select("record_id", "surface")).height == rows
