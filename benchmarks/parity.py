@@ -33,7 +33,7 @@ ROWS = 2_000
 
 def main() -> int:
     """Compare, print, and say by the exit code whether anything differs."""
-    from run import machine
+    from programs import machine
 
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
