@@ -136,9 +136,8 @@ class PiiFunctions:
             answer = self._looking.reduced if name == "pii_reduce" else self._looking.findings
             different = pa.compute.dictionary_encode(texts).combine_chunks()
             given = answer(different.dictionary.cast(pa.large_string()))
-            # All different: they are in their places.
-            all_ = len(given) == len(different)
-            return given if all_ else given.take(different.indices)
+            # Where all are different they are in their places.
+            return given.take(different.indices) if len(given) < len(different) else given
         except CorpusgateError as error:
             fault: CorpusgateError = error
         except Exception as error:  # noqa: BLE001 - its message may quote a text
