@@ -1,6 +1,7 @@
 """Walks over plain words come through the same keywords as walks over anything."""
 
 import random
+from collections import Counter
 
 import pytest
 from corpusgate.filters.detect.context import Text
@@ -20,8 +21,15 @@ def tokens():
     return Tokens("en")
 
 
-def drawn(rng, words):
-    text = "".join(rng.choice(WORDS) + rng.choice(GAPS) for _ in range(words))
+ALL_DIFFERENT = [
+    *("alpha", "bravo", "charlie", "delta", "echo", "foxtrot"),
+    *("golf", "hotel", "india", "juliett", "kilo", "lima"),
+]
+MANY = [*ALL_DIFFERENT * 3, *["call", "the", "at"] * 5, *ODD, "call:2", "at:5", "cannot", "12km"]
+
+
+def drawn(rng, words, of=WORDS):
+    text = "".join(rng.choice(of) + rng.choice(GAPS) for _ in range(words))
     return rng.choice(["", " "]) + text + rng.choice(["", "end"])
 
 
@@ -41,6 +49,36 @@ def test_plain_walks_are_walks(tokens, words, certain):
             window = Window(text, low, high, start, certain=certain)
             assert window.walk() == plain, (value, start)
     assert walked > 9
+
+
+class Walked(Text):
+    """A text of which nothing is told before its tokens are walked through."""
+
+    def _told(self, *_):
+        return None
+
+
+@pytest.mark.parametrize("findings", [1, 20])
+@pytest.mark.parametrize("words", [3, 8, 20, 60, 150])
+def test_what_is_told_without_a_walk_is_what_a_walk_tells(tokens, words, findings):
+    """Context words stand near enough or just too far; some are stop words, but beside a colon."""
+    rng = random.Random(1_000 * words + findings)  # noqa: S311
+    sought = [*((word,) for word in ALL_DIFFERENT), ("call",), ("the", "at"), ("nowhere", "ov")]
+    told = Counter()
+    for _ in range(150):
+        value = drawn(rng, words, MANY)
+        if rng.random() < 0.5:
+            value = value.replace(":", "")
+        start = rng.randrange(len(value))
+        quick, slow = Text.of(value, tokens, findings), Walked.of(value, tokens)
+        if not quick.has_token(start):
+            continue
+        for some in sought:
+            expected = slow.near(start, some)
+            assert quick.near(start, some) == expected, (value, start, some)
+            told[expected, quick._told(start, some)] += 1
+    assert told[True, True], "nothing was told to be there"
+    assert told[False, False], "nothing was told not to be there"
 
 
 def test_words_that_a_window_cuts_off_stop_a_walk(tokens):
