@@ -156,7 +156,7 @@ def test_binding_leaves_no_parameter_and_reads_no_more_columns(effort: settings)
     check()
 
 
-@efforts(fast=200, slow=8_000)
+@efforts(fast=200, slow=20_000)
 def test_any_text_is_read_or_refused(effort: settings) -> None:
     """What people write by mistake ends in faults, never in an exception of some library."""
     tokens = st.sampled_from(TOKENS.split())

@@ -32,7 +32,7 @@ def read(policy: Row, **style: object) -> Policy:
     return parse_policy(written(policy, **style))
 
 
-@efforts(fast=15, slow=150)
+@efforts(fast=15, slow=300)
 def test_verdicts_are_the_naive_judges(effort: settings) -> None:
     @effort
     @given(policies(), records(5), registers(4), purposes)
@@ -53,7 +53,7 @@ def test_verdicts_are_the_naive_judges(effort: settings) -> None:
     check()
 
 
-@efforts(fast=12, slow=100)
+@efforts(fast=12, slow=200)
 def test_a_row_is_judged_alone(effort: settings) -> None:
     """A frame of many records gives each what it gets in a frame of its own."""
 
@@ -77,7 +77,7 @@ def shuffled(value: object, dice: random.Random) -> object:
     return [shuffled(inner, dice) for inner in value] if isinstance(value, list) else value
 
 
-@efforts(fast=12, slow=100)
+@efforts(fast=12, slow=200)
 def test_layout_leaves_the_fingerprint(effort: settings) -> None:
     @effort
     @given(policies(), st.integers(0, 99), st.booleans(), st.sampled_from([20, 80, 10_000]))
@@ -91,7 +91,7 @@ def test_layout_leaves_the_fingerprint(effort: settings) -> None:
     check()
 
 
-@efforts(fast=12, slow=100)
+@efforts(fast=12, slow=200)
 def test_any_change_of_a_rule_changes_the_fingerprint(effort: settings) -> None:
     @effort
     @given(policies(), st.data())

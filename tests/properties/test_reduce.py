@@ -85,7 +85,7 @@ def reduced(chosen, rows, limits=RecordRules(), scopes=None):  # noqa: B008 - it
     return result, column.replaced(*result.changed[0]).to_pylist()
 
 
-@efforts(fast=150, slow=2_000)
+@efforts(fast=150, slow=5_000)
 def test_reducing_twice_changes_nothing(effort):
     @settings(effort)
     @given(operators, st.lists(texts, max_size=3))
@@ -102,7 +102,7 @@ def test_reducing_twice_changes_nothing(effort):
     check()
 
 
-@efforts(fast=150, slow=2_000)
+@efforts(fast=150, slow=5_000)
 def test_no_finding_stays_and_no_other_text_changes(effort):
     @settings(effort)
     @given(operators, texts)
@@ -126,7 +126,7 @@ def test_no_finding_stays_and_no_other_text_changes(effort):
     check()
 
 
-@efforts(fast=100, slow=1_500)
+@efforts(fast=100, slow=3_000)
 def test_batches_and_order_make_no_difference(effort):
     @settings(effort)
     @given(operators, rules, st.lists(st.tuples(texts, st.sampled_from("abc")), max_size=5))
@@ -146,7 +146,7 @@ def test_batches_and_order_make_no_difference(effort):
     check()
 
 
-@efforts(fast=100, slow=1_500)
+@efforts(fast=100, slow=3_000)
 def test_one_value_has_one_pseudonym_in_a_scope(effort):
     @settings(effort)
     @given(

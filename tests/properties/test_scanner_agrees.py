@@ -92,7 +92,7 @@ def everything() -> Pair:
     return Pair(EVERYTHING, 0.0)
 
 
-@efforts(fast=30, slow=1200)
+@efforts(fast=30, slow=3000)
 def test_default_entities(effort):
     @effort
     @given(st.lists(TEXTS, max_size=5))
@@ -102,7 +102,7 @@ def test_default_entities(effort):
     agree()
 
 
-@efforts(fast=12, slow=500)
+@efforts(fast=12, slow=1000)
 def test_every_entity_at_any_score(effort):
     @effort
     @given(st.lists(TEXTS, max_size=3))
@@ -112,7 +112,7 @@ def test_every_entity_at_any_score(effort):
     agree()
 
 
-@efforts(fast=20, slow=500)
+@efforts(fast=20, slow=1000)
 def test_without_hyperscan(effort, monkeypatch):
     def whole(texts):
         with monkeypatch.context() as without:

@@ -45,7 +45,7 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
         yield database
 
 
-@efforts(fast=12, slow=80)
+@efforts(fast=12, slow=150)
 def test_sql_agrees_with_polars(effort: settings, database: duckdb.DuckDBPyConnection) -> None:
     @effort
     @given(policies(), records(16), registers(), purposes, st.booleans(), st.none() | _same_ids)

@@ -55,7 +55,7 @@ def states(given: Registers, purpose: str) -> States:
     return States.prepare(register_set(given), bind(POLICY, purpose=purpose, as_of=AS_OF))
 
 
-@efforts(fast=40, slow=150)
+@efforts(fast=40, slow=600)
 def test_derived_columns_are_what_loops_find(effort: settings) -> None:
     @effort
     @given(records(16), registers(), purposes)
@@ -71,7 +71,7 @@ def test_derived_columns_are_what_loops_find(effort: settings) -> None:
     check()
 
 
-@efforts(fast=15, slow=150)
+@efforts(fast=15, slow=300)
 def test_a_frame_may_be_cut_or_shuffled(effort: settings) -> None:
     """A record's state is its own: the rows beside it and their order change nothing."""
 
