@@ -12,6 +12,10 @@ Row: TypeAlias = tuple[int, int, int, float, int]
 """Text, start, minus end, minus score, number of the entity: so rows sort into Found's order."""
 
 
+def _no_places() -> np.ndarray:
+    return np.zeros((0, 2), np.int64)
+
+
 @dataclass(frozen=True)
 class Found:
     """Findings of a list of texts, in a total order.
@@ -34,6 +38,8 @@ class Found:
     unreadable: np.ndarray
     decoded: Mapping[int, str] = field(default_factory=dict, repr=False, compare=False)
     """Of texts with findings, those that were turned into Python's on the way."""
+    tried: np.ndarray = field(default_factory=_no_places, repr=False, compare=False)
+    """Pairs of text and place, ascending: where a scanner that has a `reach` tried to find."""
 
     @classmethod
     def of(
@@ -42,6 +48,7 @@ class Found:
         rows: Iterable[Row],
         unreadable: Iterable[int],
         decoded: Mapping[int, str] | None = None,
+        tried: np.ndarray | None = None,
     ) -> Self:
         """Put rows in order, as columns."""
         ordered = sorted(rows)
@@ -55,4 +62,5 @@ class Found:
             -np.array(score, dtype=np.float64),
             np.array(sorted(unreadable), dtype=np.int64),
             decoded or {},
+            _no_places() if tried is None else tried,
         )

@@ -79,11 +79,15 @@ class Batch:
     @cached_property
     def _likely(self) -> dict[int, str]:
         """Give the texts in which any expression ends: much faster all at once."""
-        ends = [ends for ends in self.ends.values() if len(ends)]
-        if not ends:
-            return {}
-        rows = np.unique(self._rows_of(np.concatenate(ends)))
+        rows = np.unique(self.places[:, 0])
         return dict(zip(rows.tolist(), self.texts.take(pa.array(rows)).to_pylist(), strict=True))
+
+    @cached_property
+    def places(self) -> npt.NDArray[np.int64]:
+        """Give where any expression ends: pairs of a row and a place in its text, ascending."""
+        ends = np.sort(np.concatenate([np.zeros(0, np.int64), *self.ends.values()]))
+        rows = self._rows_of(ends)
+        return np.stack([rows, ends - self.folded.starts[rows]], axis=1)
 
     def _rows_of(self, ends: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         starts = self.folded.starts
@@ -136,7 +140,8 @@ class Unit:
         self.score = pattern.score
         self.checks = checks
         self.groups = groups
-        found = shape(pattern.regex, int(flags), getattr(pattern, "anchor", None))
+        anchor, before = getattr(pattern, "anchor", None), getattr(pattern, "before", 0)
+        found = shape(pattern.regex, int(flags), anchor, before)
         self.expression: Expression | None = None
         self.shape: Shape | None = None
         self._pattern, self._flags = pattern.regex, int(flags)

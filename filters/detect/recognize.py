@@ -77,6 +77,12 @@ class Judge:
         sought = {u.expression for u in self.units if u.expression is not None}
         return sought | {phones.expression for _, phones in self.phones}
 
+    @property
+    def guided(self) -> bool:
+        """Whether every recogniser looks only where an expression ends."""
+        sought = all(unit.expression is not None for unit in self.units)
+        return sought and not (self.opaque or self.whole)
+
     def judge(self, batch: Batch) -> dict[int, list[Result]]:
         """Give the findings of each row that has any, duplicates removed."""
         if self.whole:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +21,7 @@ from .candidates import Batch, Result
 from .entities import recognizers as chosen
 from .fold import folded
 from .prefilter import Cache, Expression, Prefilter
+from .reach import reach
 from .recognize import Judge, without_duplicates
 
 _BATCH_BYTES: Final = 4 << 20
@@ -118,7 +119,7 @@ class Scanner:
 
     def __getstate__(self) -> dict[str, Any]:
         """Travel as what was asked for, and the compiled database."""
-        made = ("_judges", "entities", "_names")
+        made = ("_judges", "entities", "_names", "reach")
         return {name: value for name, value in self.__dict__.items() if name not in made}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -133,11 +134,13 @@ class Scanner:
         number = {name: i for i, name in enumerate(self.entities)}
         names, unreadable = self._named(texts, number)
         decoded: dict[int, str] = {}
+        tried: list[np.ndarray] = []
         for start, some in _batches(texts):
             batch = self._looked_through(some)
             found = self._judged(batch)
             unreadable.update(start + row for row in batch.unreadable)
             decoded.update((start + row, batch.text(row)) for row in found)
+            tried.append(batch.places + np.array([start, 0]))
             rows += [
                 (start + row, r.start, -r.end, -r.score, number.setdefault(r.entity, len(number)))
                 for row, results in found.items()
@@ -151,7 +154,34 @@ class Scanner:
             # A recogniser of unknown code may name an entity that it did not declare.
             place = {number[name]: i for i, name in enumerate(entities)}
             rows = [(*row[:4], place[row[4]]) for row in rows]
-        return Found.of(entities, rows, unreadable, decoded)
+        places = np.concatenate(tried) if tried else None
+        return Found.of(entities, rows, unreadable, decoded, places)
+
+    @cached_property
+    def reach(self) -> int | None:
+        """How far from a change of a text something can be found that was not tried before.
+
+        See `reach.py` for how it is counted; None if anything can be found anywhere.
+        """
+        assert self._prefilter is not None  # noqa: S101 - made with the recognisers
+        expressions = self._prefilter.expressions
+        if self._names or not all(judge.guided for judge in self._judges):
+            return None
+        if len(self._prefilter.scan(memoryview(b"\n"))) < len(expressions):
+            return None
+        return reach(expressions)
+
+    def may_hold(self, texts: pa.LargeStringArray) -> np.ndarray:
+        """Say of each text whether anything in it would be tried, if the scanner has a `reach`.
+
+        >>> scanner = Scanner(["EMAIL_ADDRESS"])
+        >>> scanner.may_hold(pa.array(["a@b", "a or b"], pa.large_string())).tolist()
+        [True, False]
+        """
+        held = np.zeros(len(texts), bool)
+        for start, some in _batches(texts):
+            held[start + self._looked_through(some).places[:, 0]] = True
+        return held
 
     def _named(
         self, texts: pa.LargeStringArray, number: dict[str, int]
@@ -262,12 +292,17 @@ class Scanner:
 
 
 def _batches(texts: pa.LargeStringArray) -> Iterator[tuple[int, pa.LargeStringArray]]:
-    """Cut texts into batches of some megabytes; one long text is a batch by itself."""
+    """Cut texts into batches of some megabytes; one long text is a batch by itself.
+
+    What is left at the end and makes less than half a batch joins the one before.
+    """
     sizes = np.cumsum(pc.binary_length(texts).to_numpy(zero_copy_only=False))
     start = 0
     while start < len(texts):
         before = int(sizes[start - 1]) if start else 0
-        stop = int(np.searchsorted(sizes, before + _BATCH_BYTES, side="right"))
+        left = int(sizes[-1]) - before
+        size = left if left <= _BATCH_BYTES * 3 // 2 else _BATCH_BYTES
+        stop = int(np.searchsorted(sizes, before + size, side="right"))
         stop = min(max(stop, start + 1), start + _BATCH_ROWS)
         yield start, texts.slice(start, stop - start)
         start = stop

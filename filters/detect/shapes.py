@@ -47,10 +47,11 @@ class Shape:
         return None if self.most is None or self.ahead is None else self.most + self.ahead
 
 
-def shape(pattern: str, flags: int, anchor: str | None = None) -> Shape | None:
+def shape(pattern: str, flags: int, anchor: str | None = None, before: int = 0) -> Shape | None:
     r"""Give the shape of a pattern as `regex` reads it under these flags, None if unreadable here.
 
-    `anchor`, if given, is an expression that ends where the pattern ends, to be sought instead.
+    `anchor`, if given, is an expression to be sought instead; a match begins in one of its matches,
+    where one begins or ends, or up to `before` characters before one.
 
     >>> import re
     >>> found = shape(r"\b[0-9]{8,17}\b", re.IGNORECASE)
@@ -75,19 +76,20 @@ def shape(pattern: str, flags: int, anchor: str | None = None) -> Shape | None:
             sought = reader.sequence()
         except UnreadableError:
             return known
-    return _placed(known, sought, caseless=reader.global_caseless, exact=anchor is None)
+    exact = anchor is None
+    return _placed(known, sought, caseless=reader.global_caseless, exact=exact, before=before)
 
 
-def _placed(known: Shape, parts: list[Part], *, caseless: bool, exact: bool) -> Shape:
+def _placed(known: Shape, parts: list[Part], *, caseless: bool, exact: bool, before: int) -> Shape:
     """Choose the stretch of a pattern to seek: from its start, as much as is cheap to seek."""
-    first, before = _begun(parts, caseless=caseless)
+    first, lead = _begun(parts, caseless=caseless)
     sought = _stretch(parts[first:], whole=not exact)
     complete = first + len(sought) == len(parts)
     tail = sought[-1] if sought else NOTHING
     shift = int(complete and tail.way > 0)
     if not (complete and (tail.text in {r"\b", "$"} or shift)):
         sought = _trimmed(sought)
-    found = joined([before, *sought])
+    found = joined([lead, *sought])
     if found.least == 0 or len(found.text) > _LONGEST_EXPRESSION:
         return known
     text = found.text
@@ -97,7 +99,7 @@ def _placed(known: Shape, parts: list[Part], *, caseless: bool, exact: bool) -> 
         text = written(parts[0].lets, both=caseless) + text
     if shift:
         text += written(tail.lets, both=caseless)
-    back = found.most
+    back = None if found.most is None else found.most + before
     if not exact and known.most is not None:
         # The end sought lies in the match or at its end.
         back = known.most if back is None else min(back, known.most)

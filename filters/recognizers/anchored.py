@@ -24,13 +24,17 @@ CASED: Final[int] = re.DOTALL | re.MULTILINE
 class AnchoredPattern(Pattern):
     """A pattern, and in `anchor` what a scanner may look for in its place.
 
-    Every match of `regex` begins inside a match of `anchor`, or where one begins or ends.
+    Every match of `regex` has the end of a match of `anchor` in it or at its end. It begins inside
+    that match, where it begins or ends, or up to `before` characters before it.
     """
 
-    def __init__(self, name: str, expression: str, score: float, anchor: str) -> None:
+    def __init__(
+        self, name: str, expression: str, score: float, anchor: str, before: int = 0
+    ) -> None:
         """Keep the anchor beside what every pattern has."""
         super().__init__(name, expression, score)
         self.anchor = anchor
+        self.before = before
 
 
 def after(name: str, lead: str, value: str, score: float, anchor: str = "") -> AnchoredPattern:

@@ -56,7 +56,7 @@ class StrictEmailRecognizer(AnchoredRecognizer):
     FOUND_BY: ClassVar[tuple[Pattern, ...]] = (
         AnchoredPattern("address", f"{_LOCAL}{_AT}{_DOMAIN}{_LAST}{_END}", 0.9, _ANCHOR),
         AnchoredPattern(
-            "quoted", f"{_QUOTED}{_AT}{_DOMAIN}{_LAST}{_END}", 0.9, r'"[^\r\n]{1,126}"@[^\W_]'
+            "quoted", f"{_QUOTED}{_AT}{_DOMAIN}{_LAST}{_END}", 0.9, r'[^\r\n]"@[^\W_]', 124
         ),
         # No space after the full stop: "…@example.com.Please write".
         AnchoredPattern(

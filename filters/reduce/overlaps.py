@@ -64,6 +64,21 @@ def merge(findings: Sequence[Finding]) -> list[Merged]:
     return ranges
 
 
+def beyond(places: Iterable[int], ranges: Sequence[Merged], reach: int) -> bool:
+    """Say whether a place is farther than `reach` from every range; both ascend.
+
+    >>> beyond([3, 25], merge([Finding(8, 20, "PHONE_NUMBER", 0.4)]), 5)
+    False
+    """
+    at, count = 0, len(ranges)
+    for place in places:
+        while at < count and ranges[at].end + reach < place:
+            at += 1
+        if at == count or place < ranges[at].start - reach:
+            return True
+    return False
+
+
 def outside(findings: Iterable[Finding], covers: Iterable[Finding]) -> list[Finding]:
     """Drop the findings that lie within one of `covers`; the rest comes in the text's order.
 

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from .operators import Operators
-from .overlaps import Finding, Merged, merge, outside
+from .overlaps import Finding, Merged, beyond, merge, outside
 from .settled import Settled
-from .splice import Edit, Origins
+from .splice import Edit, Origins, around
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,8 +30,18 @@ class Finder(Protocol):
     def fingerprint(self) -> str:
         """A digest of everything that decides what is found."""
 
+    @property
+    def reach(self) -> int | None:
+        """How far from a change of a text something can be found that was not tried before.
+
+        So many characters, on to the next space, and so many again; None if anywhere.
+        """
+
     def find(self, texts: pa.LargeStringArray) -> Found:
         """Give the findings of these texts."""
+
+    def may_hold(self, texts: pa.LargeStringArray) -> NDArray[np.bool_]:
+        """Say of each text whether anything in it would be tried, if there is a `reach`."""
 
 
 @dataclass(slots=True)
@@ -39,8 +49,9 @@ class Text:
     """A text on its way through the rounds of reduction.
 
     `ranges` are to be reduced in `now`; `listed` has what was found so far, at its place in
-    `was`; `found` is what the first scan found, winners or not; `edits` are what the last
-    round put in, `origins` lead back through the rounds.
+    `was`; `found` is what the first scan found, winners or not; `loose` says that something was
+    tried far from all ranges; `edits` are what the last round put in, `origins` lead back through
+    the rounds.
     """
 
     leaves: int
@@ -52,6 +63,7 @@ class Text:
     found: list[Finding]
     listed: list[Finding]
     ranges: list[Merged]
+    loose: bool
     edits: Sequence[Edit] = ()
     origins: tuple[Origins, ...] = ()
 
@@ -80,7 +92,7 @@ def scan_leaves(
     unreadable: set[int] = set()
     for at, each in enumerate(leaves):
         rows, fixed = each.rows, each.fixed
-        for number, value, findings in scan(finder, operators, each.texts):
+        for number, value, findings, tried in scan(finder, operators, each.texts):
             row = int(rows[number])
             if value is None:
                 unreadable.add(row)
@@ -99,6 +111,7 @@ def scan_leaves(
                     found=findings,
                     listed=listed + kept,
                     ranges=ranges,
+                    loose=_loose(finder, tried, ranges),
                 )
             )
     return texts, unreadable
@@ -109,25 +122,50 @@ def rescan(finder: Finder, operators: Operators, texts: Sequence[Text]) -> set[i
     unreadable: set[int] = set()
     for text in texts:
         text.ranges = []
-    spliced = pa.array([text.now for text in texts], pa.large_string())
-    for number, value, findings in scan(finder, operators, spliced):
+    doubtful = _doubtful(finder, texts)
+    spliced = pa.array([text.now for text in doubtful], pa.large_string())
+    for number, value, findings, tried in scan(finder, operators, spliced):
+        text = doubtful[number]
         if value is None:
-            unreadable.add(texts[number].row)
+            unreadable.add(text.row)
         else:
-            texts[number].find_again(_parted(findings, operators)[1], operators)
+            text.find_again(_parted(findings, operators)[1], operators)
+            text.loose = _loose(finder, tried, text.ranges)
     return unreadable
+
+
+def _loose(finder: Finder, tried: Sequence[int], ranges: Sequence[Merged]) -> bool:
+    return finder.reach is None or beyond(tried, ranges, finder.reach)
+
+
+def _doubtful(finder: Finder, texts: Sequence[Text]) -> list[Text]:
+    """Give the spliced texts in which anything can be found.
+
+    What can be found is tried either near an edit, which is looked at here, or where it was tried
+    before.
+    """
+    pieces: list[str] = []
+    owners: list[int] = []
+    for number, text in enumerate(texts):
+        if not text.loose and finder.reach is not None:
+            pieces += around(text.now, text.edits, finder.reach)
+            owners += [number] * (len(pieces) - len(owners))
+    held = finder.may_hold(pa.array(pieces, pa.large_string())) if pieces else np.zeros(0, bool)
+    some = {owners[at] for at in np.flatnonzero(held).tolist()}
+    return [text for number, text in enumerate(texts) if text.loose or number in some]
 
 
 def scan(
     finder: Finder, operators: Operators, texts: pa.LargeStringArray
-) -> Iterator[tuple[int, str | None, list[Finding]]]:
-    """Give each text with findings that are not settled: its number, itself, the findings.
+) -> Iterator[tuple[int, str | None, list[Finding], list[int]]]:
+    """Give each text with findings that are not settled.
 
-    A text that the scanner, or Python, cannot read is None.
+    Its number, itself, the findings, and the places that were tried. A text that the scanner, or
+    Python, cannot read is None.
     """
     found = finder.find(texts)
     for number in found.unreadable.tolist():
-        yield number, None, []
+        yield number, None, [], []
     settled = Settled(operators, frozenset(found.entities) | frozenset(operators.by_entity))
     names = [found.entities[entity] for entity in found.entity.tolist()]
     findings = list(
@@ -139,13 +177,16 @@ def scan(
     lengths = np.repeat([len(value or "") for value in values], counts).astype(np.int64)
     astray = (found.start < 0) | (found.start >= found.end) | (found.end > lengths)
     failed = set(found.text[astray].tolist())
-    for number, value, first, count in zip(
-        numbers.tolist(), values, firsts.tolist(), counts.tolist(), strict=True
+    tried = found.tried[:, 1].tolist()
+    begins = np.searchsorted(found.tried[:, 0], numbers).tolist()
+    ends = np.searchsorted(found.tried[:, 0], numbers, side="right").tolist()
+    for number, value, first, count, begin, end in zip(
+        numbers.tolist(), values, firsts.tolist(), counts.tolist(), begins, ends, strict=True
     ):
         if value is None or number in failed:
-            yield number, None, []
+            yield number, None, [], []
         elif left := settled.left(value, findings[first : first + count]):
-            yield number, value, left
+            yield number, value, left, tried[begin:end]
 
 
 def _parted(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 
@@ -28,6 +28,32 @@ def splice(text: str, edits: Sequence[Edit]) -> str:
         done = end
     parts.append(text[done:])
     return "".join(parts)
+
+
+def around(text: str, edits: Sequence[Edit], reach: int) -> Iterator[str]:
+    """Give the stretches of an edited text in which something new can be found.
+
+    `reach` counts as a scanner's does: so far, on to the next space, and so far again.
+
+    >>> edited = splice("My new number: 736-5000, call me any time", [Edit(15, 23, "<PHONE>")])
+    >>> list(around(edited, [Edit(15, 23, "<PHONE>")], 3))
+    ['ew number: <PHONE>, call me']
+    """
+    low = high = shift = 0
+    for edit in edits:
+        start = edit.start + shift
+        shift += len(edit.new) - (edit.end - edit.start)
+        begin = text.rfind(" ", 0, max(start - reach, 0)) + 1
+        begin = max(begin - reach, 0)
+        end = text.find(" ", edit.end + shift + reach)
+        end = min(end + reach, len(text)) if end >= 0 else len(text)
+        if begin > high:
+            if high:
+                yield text[low:high]
+            low = begin
+        high = end
+    if high:
+        yield text[low:high]
 
 
 class Origins:

@@ -67,8 +67,9 @@ class Leaves:
         differ = pc.not_equal(self.texts.take(pa.array(which)), texts)
         if not differ.true_count:
             return self._source.column
-        which = which[differ.to_numpy(zero_copy_only=False)]
-        return self._source.replaced(which, texts.filter(differ), f"text path `{self.path.text}`")
+        if differ.false_count:
+            which, texts = which[differ.to_numpy(zero_copy_only=False)], texts.filter(differ)
+        return self._source.replaced(which, texts, f"text path `{self.path.text}`")
 
 
 def leaves(column: pa.Array | pa.ChunkedArray, path: TextPath) -> Leaves:

@@ -89,6 +89,7 @@ class Failing:
 
     fingerprint = "failing"
     entities = ("EMAIL_ADDRESS",)
+    reach = None
 
     def __init__(self, word: str = "", error: Exception | None = None) -> None:
         self._word, self._error = word, error

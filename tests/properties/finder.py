@@ -27,6 +27,7 @@ class Finder:
     context: dict = field(default_factory=dict)
     unreadable: str = "\0"
     fingerprint: str = "patterns"
+    reach: None = None
 
     def find(self, texts):
         names = tuple(sorted(self.patterns))
