@@ -14,6 +14,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 from duckdb.func import FunctionNullHandling, PythonUDFType
 
@@ -25,6 +26,7 @@ from ..filters.reduce.reducer import UNREADABLE, Reducer
 from ..filters.reduce.scanned import Finder, scan_leaves
 from ..filters.texts.leaves import leaves
 from ..filters.texts.paths import parse_path
+from .lean import only_new_garbage
 
 if TYPE_CHECKING:
     import duckdb
@@ -128,16 +130,17 @@ class PiiFunctions:
         for name, body in _MACROS.items():
             database.execute(f"CREATE OR REPLACE {what} {name}(p_text) AS {body}")
 
+    @only_new_garbage()
     def _column(self, name: str, texts: pa.ChunkedArray) -> pa.Array:
         """Answer for a column. What is raised says nothing of its texts: DuckDB quotes it."""
         try:
             with self._lock:
                 self._looking = self._looking or self._open()
             answer = self._looking.reduced if name == "pii_reduce" else self._looking.findings
+            if not texts.null_count and pl.Series(texts).n_unique() == len(texts):
+                return answer(texts.combine_chunks().cast(pa.large_string()))
             different = pa.compute.dictionary_encode(texts).combine_chunks()
-            given = answer(different.dictionary.cast(pa.large_string()))
-            # Where all are different they are in their places.
-            return given.take(different.indices) if len(given) < len(different) else given
+            return answer(different.dictionary.cast(pa.large_string())).take(different.indices)
         except CorpusgateError as error:
             fault: CorpusgateError = error
         except Exception as error:  # noqa: BLE001 - its message may quote a text

@@ -29,10 +29,12 @@ from ..filters.errors import CorpusgateError, RegisterError, SchemaError, UnitEr
 from ..filters.mapping import map_columns
 from ..filters.provenance import id_kinds, require_types
 from .context import Context
+from .lean import only_new_garbage
 from .plan import Settings, Unit, check_shard, with_partitions
 from .release import Decided, blank, bundles, release
 
 
+@only_new_garbage()
 def process(units: Sequence[Unit], keys: Mapping[Unit, str], context: Context) -> list[UnitResult]:
     """Decide units together, release each one's survivors, and leave its result under its key.
 

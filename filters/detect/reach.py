@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from .pattern_parts import Reader as Parts
 from .pattern_parts import UnreadableError, joined
@@ -15,33 +15,38 @@ _SPACE: Final = ord(" ")
 _SEEN: Final = 2
 
 
-def reach(expressions: Iterable[Expression]) -> int | None:
-    """Give how many characters any match has beside a stretch without spaces; None if unknown.
+class Reach(NamedTuple):
+    """How much of a text beside a change of it must be looked at to see all that matches there now.
 
-    So a match that touches a change lies within: so many characters on either side of it, the rest
-    of the word that this leads to, and once more so many characters.
+    `near`: so many characters, for what is of bounded length. `far`: for what has a stretch of any
+    length, but without spaces, so many, on to the next space, and so many again.
+    """
+
+    near: int
+    far: int
+
+
+def reach(expressions: Iterable[Expression]) -> Reach | None:
+    """Give the reach of expressions together; None if one has none.
 
     >>> reach([Expression("[0-9]{3}-[0-9]{4}", False), Expression("id=[a-z]+@[a-z]", False)])
-    10
+    Reach(near=10, far=7)
     >>> reach([Expression("id=.+@", False)]) is None
     True
     """
-    farthest = 0
+    near = far = 0
     for expression in expressions:
-        one = _reach(expression)
-        if one is None:
+        try:
+            flags = re.IGNORECASE if expression.caseless else 0
+            parts = Parts(expression.text, flags).sequence()
+        except UnreadableError:
             return None
-        farthest = max(farthest, one)
-    return farthest + _SEEN
-
-
-def _reach(expression: Expression) -> int | None:
-    try:
-        parts = Parts(expression.text, re.IGNORECASE if expression.caseless else 0).sequence()
-    except UnreadableError:
-        return None
-    endless = [at for at, part in enumerate(parts) if part.most is None]
-    first, last = (endless[0], endless[-1] + 1) if endless else (0, 0)
-    if _SPACE in joined(parts[first:last]).holds:
-        return None
-    return joined(parts[:first] + parts[last:]).most
+        endless = [at for at, part in enumerate(parts) if part.most is None]
+        if not endless:
+            near = max(near, joined(parts).most or 0)
+            continue
+        first, last = endless[0], endless[-1] + 1
+        if _SPACE in joined(parts[first:last]).holds:
+            return None
+        far = max(far, joined(parts[:first] + parts[last:]).most or 0)
+    return Reach(near + _SEEN, far + _SEEN)

@@ -21,7 +21,7 @@ from .candidates import Batch, Result
 from .entities import recognizers as chosen
 from .fold import folded
 from .prefilter import Cache, Expression, Prefilter
-from .reach import reach
+from .reach import Reach, reach
 from .recognize import Judge, without_duplicates
 
 _BATCH_BYTES: Final = 4 << 20
@@ -158,10 +158,10 @@ class Scanner:
         return Found.of(entities, rows, unreadable, decoded, places)
 
     @cached_property
-    def reach(self) -> int | None:
+    def reach(self) -> Reach | None:
         """How far from a change of a text something can be found that was not tried before.
 
-        See `reach.py` for how it is counted; None if anything can be found anywhere.
+        None if anything can be found anywhere.
         """
         assert self._prefilter is not None  # noqa: S101 - made with the recognisers
         expressions = self._prefilter.expressions

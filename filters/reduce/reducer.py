@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
@@ -44,14 +45,21 @@ class Reduced:
     """What reduction came to for one batch of rows.
 
     `changed` has, for each Leaves in their order, what its `replaced` takes; rows that are
-    excluded are not among them. `findings` (schema FINDINGS) has those of all rows, excluded ones
-    too, in order of row, path and position; offsets are those of the text before reduction, and
-    what overlaps is one. `excluded` maps a row to its reasons.
+    excluded are not among them. `excluded` maps a row to its reasons.
     """
 
     changed: tuple[tuple[Ints, pa.LargeStringArray], ...]
-    findings: pa.Table
     excluded: dict[int, tuple[str, ...]]
+    _list: Callable[[], pa.Table]
+
+    @cached_property
+    def findings(self) -> pa.Table:
+        """Give those of all rows (schema FINDINGS), excluded ones too.
+
+        In order of row, path and position; offsets are those of the text before reduction, and what
+        overlaps is one.
+        """
+        return self._list()
 
 
 class Reducer:
@@ -98,8 +106,8 @@ class Reducer:
         changed = [t for t in wanted if t.now != t.was and t.row not in unreadable]
         return Reduced(
             tuple(_changed([t for t in changed if t.leaves == at]) for at in range(len(leaves))),
-            findings_table(leaves, self._operators, texts),
             _reasons(unreadable, dense),
+            partial(findings_table, leaves, self._operators, texts),
         )
 
     def _too_dense(self, leaves: Sequence[Leaves], texts: Iterable[Text]) -> set[int]:

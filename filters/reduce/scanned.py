@@ -17,6 +17,7 @@ from .splice import Edit, Origins, around
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..detect.reach import Reach
     from ..found import Found
     from ..texts.leaves import Leaves
 
@@ -31,10 +32,10 @@ class Finder(Protocol):
         """A digest of everything that decides what is found."""
 
     @property
-    def reach(self) -> int | None:
+    def reach(self) -> Reach | None:
         """How far from a change of a text something can be found that was not tried before.
 
-        So many characters, on to the next space, and so many again; None if anywhere.
+        None if anything can be found anywhere.
         """
 
     def find(self, texts: pa.LargeStringArray) -> Found:
@@ -90,6 +91,7 @@ def scan_leaves(
     """Give the texts with findings that are not settled, and the rows that cannot be read."""
     texts: list[Text] = []
     unreadable: set[int] = set()
+    reach = finder.reach
     for at, each in enumerate(leaves):
         rows, fixed = each.rows, each.fixed
         for number, value, findings, tried in scan(finder, operators, each.texts):
@@ -111,7 +113,7 @@ def scan_leaves(
                     found=findings,
                     listed=listed + kept,
                     ranges=ranges,
-                    loose=_loose(finder, tried, ranges),
+                    loose=reach is None or beyond(tried, ranges, reach.near),
                 )
             )
     return texts, unreadable
@@ -122,7 +124,8 @@ def rescan(finder: Finder, operators: Operators, texts: Sequence[Text]) -> set[i
     unreadable: set[int] = set()
     for text in texts:
         text.ranges = []
-    doubtful = _doubtful(finder, texts)
+    reach = finder.reach
+    doubtful = texts if reach is None else _doubtful(finder, reach, texts)
     spliced = pa.array([text.now for text in doubtful], pa.large_string())
     for number, value, findings, tried in scan(finder, operators, spliced):
         text = doubtful[number]
@@ -130,15 +133,11 @@ def rescan(finder: Finder, operators: Operators, texts: Sequence[Text]) -> set[i
             unreadable.add(text.row)
         else:
             text.find_again(_parted(findings, operators)[1], operators)
-            text.loose = _loose(finder, tried, text.ranges)
+            text.loose = reach is None or beyond(tried, text.ranges, reach.near)
     return unreadable
 
 
-def _loose(finder: Finder, tried: Sequence[int], ranges: Sequence[Merged]) -> bool:
-    return finder.reach is None or beyond(tried, ranges, finder.reach)
-
-
-def _doubtful(finder: Finder, texts: Sequence[Text]) -> list[Text]:
+def _doubtful(finder: Finder, reach: Reach, texts: Sequence[Text]) -> list[Text]:
     """Give the spliced texts in which anything can be found.
 
     What can be found is tried either near an edit, which is looked at here, or where it was tried
@@ -147,10 +146,10 @@ def _doubtful(finder: Finder, texts: Sequence[Text]) -> list[Text]:
     pieces: list[str] = []
     owners: list[int] = []
     for number, text in enumerate(texts):
-        if not text.loose and finder.reach is not None:
-            pieces += around(text.now, text.edits, finder.reach)
+        if not text.loose:
+            pieces += around(text.now, text.edits, reach)
             owners += [number] * (len(pieces) - len(owners))
-    held = finder.may_hold(pa.array(pieces, pa.large_string())) if pieces else np.zeros(0, bool)
+    held = finder.may_hold(pa.array(pieces, pa.large_string()))
     some = {owners[at] for at in np.flatnonzero(held).tolist()}
     return [text for number, text in enumerate(texts) if text.loose or number in some]
 

@@ -47,6 +47,12 @@ class Settled:
     def _names(self) -> bool:
         return any(self.operators.of(e).type == "pseudonym" for e in ("PERSON", "LOCATION"))
 
+    @cached_property
+    def _bracketed(self) -> bool:
+        """Whether all that reduction writes stands between angle brackets."""
+        kinds = {operator.type for operator in self.operators.all()}
+        return not (self._values or kinds & {"mask", "pseudonym"})
+
     def left(self, text: str, findings: Sequence[Finding]) -> list[Finding]:
         """Give the findings that are still to be reduced, in their order.
 
@@ -55,6 +61,8 @@ class Settled:
         ...                                 Finding(12, 16, "LOCATION", 0.85)])
         [Finding(start=12, end=16, entity='LOCATION', score=0.85)]
         """
+        if self._bracketed and "<" not in text:
+            return list(findings)
         left, ours = [], []
         for finding in findings:
             operator = self.operators.of(finding.entity)

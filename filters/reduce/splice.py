@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from ..detect.reach import Reach
 
 
 class Edit(NamedTuple):
@@ -30,23 +33,24 @@ def splice(text: str, edits: Sequence[Edit]) -> str:
     return "".join(parts)
 
 
-def around(text: str, edits: Sequence[Edit], reach: int) -> Iterator[str]:
+def around(text: str, edits: Sequence[Edit], reach: Reach) -> Iterator[str]:
     """Give the stretches of an edited text in which something new can be found.
 
-    `reach` counts as a scanner's does: so far, on to the next space, and so far again.
-
+    >>> from corpusgate.filters.detect.reach import Reach
     >>> edited = splice("My new number: 736-5000, call me any time", [Edit(15, 23, "<PHONE>")])
-    >>> list(around(edited, [Edit(15, 23, "<PHONE>")], 3))
-    ['ew number: <PHONE>, call me']
+    >>> list(around(edited, [Edit(15, 23, "<PHONE>")], Reach(near=3, far=2)))
+    ['w number: <PHONE>, call m']
     """
+    near, far = reach
     low = high = shift = 0
     for edit in edits:
         start = edit.start + shift
         shift += len(edit.new) - (edit.end - edit.start)
-        begin = text.rfind(" ", 0, max(start - reach, 0)) + 1
-        begin = max(begin - reach, 0)
-        end = text.find(" ", edit.end + shift + reach)
-        end = min(end + reach, len(text)) if end >= 0 else len(text)
+        end = edit.end + shift
+        word = text.rfind(" ", 0, max(start - far, 0)) + 1
+        begin = max(min(start - near, word - far), 0)
+        word = text.find(" ", end + far)
+        end = min(max(end + near, word + far), len(text)) if word >= 0 else len(text)
         if begin > high:
             if high:
                 yield text[low:high]

@@ -122,4 +122,4 @@ def test_what_may_be_anywhere_has_no_reach():
     spaced = PatternRecognizer("AB", patterns=[Pattern("ab", r"a.*?b", 0.9)])
     assert Scanner(recognizers=[spaced]).reach is None
     assert Scanner(["PERSON", "US_SSN"], nlp=Names()).reach is None
-    assert Scanner(["US_SSN"]).reach > len("536-22-1045")
+    assert Scanner(["US_SSN"]).reach.near > len("536-22-1045")
