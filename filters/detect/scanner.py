@@ -129,7 +129,9 @@ class Scanner:
 
     def find(self, texts: pa.LargeStringArray | pa.StringArray) -> Found:
         """Give the findings of these texts; a null has none."""
-        texts = texts.cast(pa.large_string()).fill_null("")
+        texts = texts.cast(pa.large_string())
+        if texts.null_count:  # filling copies
+            texts = texts.fill_null("")
         rows: list[Row] = []
         number = {name: i for i, name in enumerate(self.entities)}
         names, unreadable = self._named(texts, number)
