@@ -27,6 +27,7 @@ AHEAD: Final = 256 << 10
 REMOTE_AHEAD: Final = 8 << 20
 SMALL: Final = 1 << 20
 """Files up to this size are held in memory while they are written: many may be open at once."""
+_PACKED: Final = {".gz": "gzip", ".zst": "zstd"}
 
 
 @dataclass(frozen=True)
@@ -381,6 +382,12 @@ class RemoteFolder(Folder):
     def ahead(self) -> int:
         """Much: a request takes as long as some MiB do."""
         return REMOTE_AHEAD
+
+    def open_input_stream(self, path: str) -> pa.NativeFile:
+        """Open a file; one that is packed is unpacked, as its name says."""
+        stream = pa.BufferedInputStream(self.open_input_file(path), REMOTE_AHEAD)
+        codec = next((c for suffix, c in _PACKED.items() if path.endswith(suffix)), None)
+        return stream if codec is None else pa.CompressedInputStream(stream, codec)
 
     def __str__(self) -> str:
         """Give its URI."""

@@ -1,39 +1,43 @@
-"""A folder in HDFS, for reading: a corpus, registers. Hadoop's own client does the work."""
+"""A folder in HDFS.
+
+A file is written to an unnamed one on this machine; when it is published, it is written to HDFS
+under a hidden name and renamed, over what was there: it appears whole or not at all.
+"""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from errno import EIO
-from functools import lru_cache
-from pathlib import Path
-from typing import IO, NoReturn
+from pathlib import PurePosixPath
+from typing import IO, TYPE_CHECKING, Final, TypeVar
 
-import pyarrow as pa
-from pyarrow import fs
+from more_itertools import consume
 
-from ..filters.errors import OutputError, SchemaError
-from .folder import REMOTE_AHEAD, Entry, Folder, RemoteFolder, Spool
+from .at_once import at_once
+from .far_file import FarFile
+from .folder import PARTIAL, REMOTE_AHEAD, Entry, Folder, RemoteFolder, Spool
+from .hdfs_client import hdfs_errors, open_hdfs
+from .hdfs_file import HdfsReader, HdfsUpload, version_of
 from .stores import StoreError
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from hdfs_native import Client, FileStatus
 
-@lru_cache(maxsize=8)
-def open_hdfs(server: str) -> fs.FileSystem:
-    """Connect to a name node, by default that of Hadoop's own configuration. Raises SchemaError."""
-    host, _, port = server.partition(":")
-    try:
-        return fs.HadoopFileSystem(host or "default", int(port or 0))
-    except (OSError, ValueError):
-        what = "HDFS cannot be reached with Hadoop's client on this machine"
-        fix = "set JAVA_HOME, HADOOP_HOME, CLASSPATH and ARROW_LIBHDFS_DIR, and check the address"
-        raise SchemaError(f"hdfs://{server}", what, fix) from None
+CELL: Final = ".cell-"
+"""Begins the names of the files that a cell is made of, see hdfs_cells.py."""
+PAUSES: Final = (1, 4, 9, 16)
+"""Seconds until something is tried again that HDFS broke off, or could not do yet."""
+_PRIVATE, _USUAL = 0o700, 0o755
+_Got = TypeVar("_Got")
 
 
 @dataclass(frozen=True)
 class HdfsFolder(RemoteFolder):
-    """What HDFS holds below a path.
+    """What HDFS holds below a path. It pickles as its address.
 
     >>> folder = HdfsFolder("node:8020", "data").at("web")
     >>> str(folder), folder.show("a.parquet")
@@ -42,6 +46,11 @@ class HdfsFolder(RemoteFolder):
 
     server: str
     path: str = ""
+
+    @property
+    def client(self) -> Client:
+        """The connection, made once a process."""
+        return open_hdfs(self.server)
 
     def at(self, path: str) -> HdfsFolder:
         """Give a folder below."""
@@ -55,6 +64,10 @@ class HdfsFolder(RemoteFolder):
         """Give a file's path, without the slash before it."""
         return "/".join(part for part in (self.path, path) if part)
 
+    def place(self, path: str) -> str:
+        """Give a file's path as HDFS has it."""
+        return f"/{self.key(path)}"
+
     def holds(self, other: Folder) -> bool:
         """Compare the addresses."""
         alike = isinstance(other, HdfsFolder) and other.server == self.server
@@ -62,92 +75,125 @@ class HdfsFolder(RemoteFolder):
 
     def open_input_file(self, path: str) -> pa.NativeFile:
         """Open a file."""
-        with self._errors(path):
-            return open_hdfs(self.server).open_input_file(f"/{self.key(path)}")
-
-    def open_input_stream(self, path: str) -> pa.NativeFile:
-        """Open a file; one that is packed is unpacked, as its name says."""
-        with self._errors(path):
-            return open_hdfs(self.server).open_input_stream(f"/{self.key(path)}")
+        return FarFile(HdfsReader(self, path))
 
     @contextmanager
     def reading(self, path: str) -> Iterator[IO[bytes]]:
         """Copy a file into an unnamed one of this machine."""
         with tempfile.TemporaryFile(prefix="corpusgate-") as file:
-            with self._errors(path), self.open_input_file(path) as source:
+
+            def copy() -> None:
+                file.seek(0)
+                file.truncate()
+                source = HdfsReader(self, path)
                 while piece := source.read(REMOTE_AHEAD):
                     file.write(piece)
+
+            self.tried(path, copy)
             file.seek(0)
             yield file
 
     def read(self, path: str) -> bytes:
         """Read a file."""
-        with self._errors(path), self.open_input_file(path) as source:
-            return bytes(source.read())
+        return self.tried(path, lambda: HdfsReader(self, path).read())
+
+    def status(self, path: str) -> FileStatus | None:
+        """Look at a file or folder; None if there is none."""
+        try:
+            with hdfs_errors(self.show(path)):
+                return self.client.get_file_info(self.place(path))
+        except FileNotFoundError:
+            return None
 
     def entry(self, path: str) -> Entry | None:
         """Look at one file; None if there is none."""
-        with self._errors(path):
-            found = open_hdfs(self.server).get_file_info(f"/{self.key(path)}")
-        return self._entry(found) if found.type == fs.FileType.File else None
+        found = self.status(path)
+        return None if found is None or found.isdir else self._entry(found)
 
     def names(self) -> set[str]:
         """List one level."""
-        return {Path(info.path).name for info in self._infos("", recursive=False)}
+        return {PurePosixPath(found.path).name for found in self.listed("", recursive=False)}
 
     def files(self, path: str = "") -> Iterator[Entry]:
-        """List all files below."""
-        for info in self._infos(path, recursive=True):
-            if info.type == fs.FileType.File:
-                yield self._entry(info)
+        """List all files below; those that are being written, and cells, are left out."""
+        for found in self.listed(path, recursive=True):
+            if not (found.isdir or any(map(_unseen, PurePosixPath(found.path).parts))):
+                yield self._entry(found)
 
     def delete(self, paths: Iterable[str]) -> None:
-        """Raise OutputError."""
-        self._refuse(paths)
+        """Delete files, many at once."""
+        todo = list(paths)
+        consume(at_once(self._delete, todo, remote=len(todo) > 1))
 
     def retain(self, path: str, keep: Collection[str]) -> None:
-        """Raise OutputError."""
-        self._refuse(path, keep)
+        """Delete all other files, and each folder that would be left empty."""
+        full = {str(above) for name in keep for above in PurePosixPath(name).parents}
+        gone: list[str] = []
+        for found in sorted(self.listed(path, recursive=True), key=lambda found: found.path):
+            name = self._below(found)
+            kept = name in (full if found.isdir else keep)
+            if not (kept or (gone and name.startswith(f"{gone[-1]}/"))):
+                gone.append(name)
+        self.delete(gone)
 
     def clear(self, name: str) -> None:
-        """Raise OutputError."""
-        self._refuse(name)
+        """Delete a file, or a folder with all below it."""
+        self._delete(name)
 
     def prepare(self, *, private: bool = False) -> None:
-        """Raise OutputError."""
-        self._refuse(private)
+        """Make the folder and those above."""
+        mode = _PRIVATE if private else _USUAL
+        with hdfs_errors(str(self)):
+            self.client.mkdirs(self.place(""), mode, create_parent=True)
+            if private:
+                self.client.set_permission(self.place(""), mode)
 
     def spool(self, path: str, mode: int) -> Spool:
-        """Raise OutputError."""
-        self._refuse(path, mode)
+        """Write to an unnamed file of this machine, which goes with the process."""
+        return HdfsUpload(self, path, mode)
 
     def sweep(self) -> None:
-        """Raise OutputError."""
-        self._refuse()
+        """Delete hidden files and folders."""
+        found = [self._below(found) for found in self.listed("", recursive=True)]
+        self.delete([name for name in found if name.endswith(PARTIAL)])
 
-    def _infos(self, path: str, *, recursive: bool) -> list[fs.FileInfo]:
-        place = f"/{self.key(path)}"
-        selector = fs.FileSelector(place, allow_not_found=True, recursive=recursive)
-        with self._errors(path):
-            return list(open_hdfs(self.server).get_file_info(selector))
+    def listed(self, path: str, *, recursive: bool) -> list[FileStatus]:
+        """List files and folders below a folder; nothing if there is none."""
+        place = self.place(path)
 
-    def _entry(self, info: fs.FileInfo) -> Entry:
-        below = info.path.lstrip("/")[len(self.path) :].lstrip("/")
-        return Entry(below, int(info.size), str(info.mtime_ns), (info.mtime_ns or 0) / 1e9)
+        def everything() -> list[FileStatus]:
+            return list(self.client.list_status(place, recursive))
 
-    def _refuse(self, *_: object) -> NoReturn:
-        fix = "write to a local folder or to an object store"
-        raise OutputError(str(self), "HDFS is read, not written", fix)
-
-    @contextmanager
-    def _errors(self, path: str) -> Iterator[None]:
-        """Keep Java's own words out of what is shown."""
-        failed = False
         try:
-            yield
-        except (FileNotFoundError, StoreError):
-            raise
-        except OSError:
-            failed = True
-        if failed:
-            raise StoreError(EIO, "HDFS did not answer, or has no such part", self.show(path))
+            found = self.tried(path, everything)
+        except FileNotFoundError:
+            return []
+        return [each for each in found if each.path != place]  # a file is listed as itself
+
+    def tried(self, path: str, work: Callable[[], _Got]) -> _Got:
+        """Do something, and anew where HDFS breaks off. Raises OSError."""
+        for pause in PAUSES:
+            try:
+                with hdfs_errors(self.show(path)):
+                    return work()
+            except StoreError as error:
+                if error.answered:
+                    raise
+            time.sleep(pause)
+        with hdfs_errors(self.show(path)):
+            return work()
+
+    def _delete(self, path: str) -> None:
+        with hdfs_errors(self.show(path)):
+            self.client.delete(self.place(path), recursive=True)
+
+    def _entry(self, found: FileStatus) -> Entry:
+        seconds = found.modification_time / 1000
+        return Entry(self._below(found), int(found.length), version_of(found), seconds)
+
+    def _below(self, found: FileStatus) -> str:
+        return found.path.lstrip("/")[len(self.path) :].lstrip("/")
+
+
+def _unseen(name: str) -> bool:
+    return name.endswith(PARTIAL) or name.startswith(CELL)

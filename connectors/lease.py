@@ -1,4 +1,4 @@
-"""A lock in an object store: an object that its owner writes anew as long as it lives.
+"""A lock elsewhere: a small file that its owner writes anew as long as it lives.
 
 Every write is conditional, so of two who try one has it. Ages are those of the store's own clock:
 the lock's last change against that of an object written just now. No machine's clock counts.
@@ -14,15 +14,15 @@ import platform
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from ..filters.errors import OutputError
-from .object_folder import ObjectFolder
+from .folder import Entry
 from .stores import StoreError
 
 LOCK: Final = ".lock"
@@ -30,7 +30,32 @@ CLOCK: Final = ".clock"
 BEAT: Final = 15.0
 LEASE: Final = 60.0
 """Seconds between two signs of life; and without one until an owner counts as dead."""
-_SILENT: Final = "the object store has not answered for too long to keep the lock"
+_SILENT: Final = "the store has not answered for too long to keep the lock"
+
+
+class Cells(Protocol):
+    """A folder in which small files are written on condition: an ObjectFolder, or HdfsCells."""
+
+    def show(self, path: str) -> str:
+        """Say where a file is."""
+
+    def names(self) -> set[str]:
+        """Name what lies in the folder."""
+
+    def entry(self, path: str) -> Entry | None:
+        """Look at a file; None if there is none."""
+
+    def read(self, path: str) -> bytes:
+        """Read a file. Raises FileNotFoundError, OSError."""
+
+    def create(self, path: str, data: bytes) -> str:
+        """Write a file where there is none; give its version. Raises FileExistsError."""
+
+    def replace(self, path: str, data: bytes, version: str) -> str:
+        """Write a file over its version `version`. Raises FileExistsError."""
+
+    def delete(self, paths: Iterable[str]) -> None:
+        """Remove files; one that is not there is no error."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +75,7 @@ class Owner:
 class Lease:
     """A lock that is held; `check` raises OutputError once it is somebody else's."""
 
-    def __init__(self, folder: ObjectFolder, owner: Owner, version: str) -> None:
+    def __init__(self, folder: Cells, owner: Owner, version: str) -> None:
         """Begin to give signs of life."""
         self._folder = folder
         self._owner = owner
@@ -94,7 +119,7 @@ class Lease:
 
 
 @contextmanager
-def leased(folder: ObjectFolder, run: str, fix: str, *, fresh: bool = False) -> Iterator[Lease]:
+def leased(folder: Cells, run: str, fix: str, *, fresh: bool = False) -> Iterator[Lease]:
     """Hold a folder's lock. Raises OutputError, which ends with `fix`, if somebody else has it.
 
     `run` names the job. A dead owner's lock passes to a run of the same job; with `fresh`, to any.
@@ -108,7 +133,7 @@ def leased(folder: ObjectFolder, run: str, fix: str, *, fresh: bool = False) -> 
         lease.release()
 
 
-def _acquired(folder: ObjectFolder, owner: Owner, fix: str, *, fresh: bool) -> str:
+def _acquired(folder: Cells, owner: Owner, fix: str, *, fresh: bool) -> str:
     try:
         return _write(folder, owner, None)
     except FileExistsError:
@@ -134,8 +159,8 @@ def _acquired(folder: ObjectFolder, owner: Owner, fix: str, *, fresh: bool) -> s
         raise OutputError(str(folder), what, fix) from None
 
 
-def peek(folder: ObjectFolder) -> tuple[Owner, str, float] | None:
-    """Look at a lock: its owner, its ETag, its age in seconds; None if there is none."""
+def peek(folder: Cells) -> tuple[Owner, str, float] | None:
+    """Look at a lock: its owner, its version, its age in seconds; None if there is none."""
     for _ in range(3):
         before = folder.entry(LOCK)
         if before is None:
@@ -150,7 +175,7 @@ def peek(folder: ObjectFolder) -> tuple[Owner, str, float] | None:
     raise OutputError(str(folder), "its lock changes all the time", "run the job again")
 
 
-def _owner(folder: ObjectFolder) -> Owner:
+def _owner(folder: Cells) -> Owner:
     try:
         return Owner(**json.loads(folder.read(LOCK)))
     except (ValueError, TypeError):
@@ -166,7 +191,7 @@ def dead(owner: Owner, age: float) -> bool:
     return bool(machine) and owner.machine == machine and _began(owner.pid) != owner.began
 
 
-def _write(folder: ObjectFolder, owner: Owner, version: str | None) -> str:
+def _write(folder: Cells, owner: Owner, version: str | None) -> str:
     """Write the lock where there is none, or over `version`. Raises FileExistsError, OSError.
 
     A write may have come through although its answer did not: then what stands there is ours.
@@ -183,7 +208,7 @@ def _write(folder: ObjectFolder, owner: Owner, version: str | None) -> str:
         raise
 
 
-def _now(folder: ObjectFolder) -> float:
+def _now(folder: Cells) -> float:
     """Ask the store for the time, in seconds since 1970: by writing, and looking at when."""
     for _ in range(3):  # who gets the lock sweeps what others have left
         name = f"{CLOCK}-{uuid.uuid4().hex}"

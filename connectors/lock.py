@@ -11,7 +11,9 @@ from filelock import FileLock, Timeout
 
 from ..filters.errors import OutputError
 from .folder import Folder, folder_of
-from .lease import LOCK, dead, leased, peek
+from .hdfs_cells import HdfsCells
+from .hdfs_folder import HdfsFolder
+from .lease import LOCK, Cells, dead, leased, peek
 from .object_folder import ObjectFolder
 
 _GLANCE: Final = 0.5
@@ -24,13 +26,14 @@ def locked(
 ) -> Iterator[Callable[[], None]]:
     """Keep others out of a folder, and give a function that raises once that has failed.
 
-    On this machine the system lets go of the lock if this process dies; in an object store, `run`
-    names who may take it over then, see lease.py. Raises OutputError, which ends with `fix`, if
+    On this machine the system lets go of the lock if this process dies; elsewhere, `run` names who
+    may take it over then, see lease.py. Raises OutputError, which ends with `fix`, if
     somebody else has it.
     """
     folder = folder_of(output)
-    if isinstance(folder, ObjectFolder):
-        with leased(folder, run, fix, fresh=fresh) as lease:
+    cells = _cells(folder)
+    if cells is not None:
+        with leased(cells, run, fix, fresh=fresh) as lease:
             yield lease.check
         return
     folder.prepare()
@@ -47,8 +50,9 @@ def locked(
 
 def is_locked(output: Folder) -> bool:
     """Say whether a run that is alive is writing to a folder."""
-    if isinstance(output, ObjectFolder):
-        found = peek(output)
+    cells = _cells(output)
+    if cells is not None:
+        found = peek(cells)
         return found is not None and not dead(found[0], found[2])
     path = output.local / LOCK
     if not path.exists():
@@ -60,6 +64,13 @@ def is_locked(output: Folder) -> bool:
         return True
     lock.release()
     return False
+
+
+def _cells(folder: Folder) -> Cells | None:
+    """Give what a lock elsewhere is written with; None for a folder of this machine."""
+    if isinstance(folder, HdfsFolder):
+        return HdfsCells(folder)
+    return folder if isinstance(folder, ObjectFolder) else None
 
 
 def _nothing() -> None:

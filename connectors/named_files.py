@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsspec import AbstractFileSystem
 
-from .object_file import ObjectFile
+from .far_file import FarFile
 from .stores import StoreError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class NamedFiles(AbstractFileSystem):  # type: ignore[misc]
             raise PermissionError(errno.EACCES, "it is not for this session", path)
         folder, below, _size, version = self._files[path]
         file = folder.open_input_file(below)
-        if isinstance(file, ObjectFile) and version not in (None, file.version):
+        if isinstance(file, FarFile) and version not in (None, file.version):
             what = "the object has been replaced since it was listed"
             raise StoreError(errno.ESTALE, what, folder.show(below))
         return file

@@ -7,7 +7,6 @@ appear whole or not at all; what a run that died had begun to upload, nobody see
 from __future__ import annotations
 
 import errno
-import os
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,13 +15,14 @@ from functools import partial
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
-import pyarrow as pa
-
-from .folder import REMOTE_AHEAD, SMALL, Entry, Folder, RemoteFolder, Spool
-from .object_file import ObjectFile, ObjectReader
+from .far_file import FarFile
+from .folder import Entry, Folder, RemoteFolder, Spool
+from .object_file import ObjectReader
 from .stores import CHANGED, Storage, StoreError, open_store, store_errors
+from .unnamed_file import UnnamedFile
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from obstore.store import ObjectStore
 
 PART: Final = 16 << 20
@@ -30,7 +30,6 @@ ATTEMPTS: Final = 3
 """Times that a whole transfer is tried; each of its requests is tried more often than that."""
 
 _LISTED: Final = 1000
-_PACKED: Final = {".gz": "gzip", ".zst": "zstd"}
 _Got = TypeVar("_Got")
 
 
@@ -74,13 +73,7 @@ class ObjectFolder(RemoteFolder):
 
     def open_input_file(self, path: str) -> pa.NativeFile:
         """Open an object; its last bytes come with the first request."""
-        return ObjectFile(ObjectReader(self, path))
-
-    def open_input_stream(self, path: str) -> pa.NativeFile:
-        """Open an object; one that is packed is unpacked, as its name says."""
-        stream = pa.BufferedInputStream(self.open_input_file(path), REMOTE_AHEAD)
-        codec = next((c for suffix, c in _PACKED.items() if path.endswith(suffix)), None)
-        return stream if codec is None else pa.CompressedInputStream(stream, codec)
+        return FarFile(ObjectReader(self, path))
 
     @contextmanager
     def reading(self, path: str) -> Iterator[IO[bytes]]:
@@ -232,26 +225,13 @@ def _entry(found: Any, path: str) -> Entry:  # noqa: ANN401 - obstore's dictiona
     return Entry(path, int(found["size"]), version, found["last_modified"].timestamp())
 
 
-class _Upload:
+class _Upload(UnnamedFile):
     """An unnamed file of this machine that becomes an object."""
 
     def __init__(self, folder: ObjectFolder, path: str) -> None:
+        super().__init__()
         self._folder = folder
         self._path = path
-        self._file = tempfile.SpooledTemporaryFile(SMALL, prefix="corpusgate-")  # noqa: SIM115
-
-    def write(self, data: memoryview) -> None:
-        self._file.write(data)
-
-    def settle(self) -> None:
-        self._file.flush()
-
-    def open_input_file(self) -> pa.NativeFile:
-        self._file.rollover()
-        self._file.flush()
-        again = os.fdopen(os.dup(self._file.fileno()), "rb")
-        again.seek(0)
-        return pa.PythonFile(again, mode="r")
 
     def publish(self) -> None:
         import obstore
@@ -265,7 +245,3 @@ class _Upload:
 
         self._folder.tried(self._path, upload)
         self._file.close()
-
-    def drop(self) -> None:
-        with suppress(OSError):
-            self._file.close()

@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..filters.errors import SchemaError, UnitError
+from .far_file import FarFile
 from .folder import Opens
-from .object_file import ObjectFile
 from .parquet_footer import UNREADABLE, parse_footer, read_footer, reason, unreadable
 from .parquet_writer import Leaf, SurvivorsFile, travelled, travelling, travelling_schema
 from .pending import Pending
@@ -125,7 +125,7 @@ class ParquetShard:
         if parts and not self._apart(columns):
             parts = [list(row_groups)]
         try:
-            if isinstance(self._file, ObjectFile):
+            if isinstance(self._file, FarFile):
                 self._file.hold(
                     self._extent(group, leaf) for group in row_groups for leaf in leaves
                 )
@@ -332,7 +332,7 @@ class ParquetShard:
 
     def _hold(self, groups: Sequence[int], leaves: Sequence[int], limit: int | None = None) -> None:
         """Fetch column chunks at once where each would be a request, unless they are too large."""
-        if isinstance(self._file, ObjectFile):
+        if isinstance(self._file, FarFile):
             ranges = [self._extent(group, leaf) for group in groups for leaf in leaves]
             fits = limit is None or sum(end - start for start, end in ranges) <= limit
             self._file.hold(ranges if fits else ())

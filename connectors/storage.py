@@ -245,7 +245,7 @@ def _objects(bucket: Far, key: str) -> Iterator[InputFile]:
             yield InputFile(path, entry.path, entry.size, entry.version, bucket)
     except OSError as error:
         what = f"`{bucket.show(key)}` cannot be listed: {error.strerror}"
-        raise SchemaError("input", what, "check that the bucket is there and may be read") from None
+        raise SchemaError("input", what, "check that it is there and may be read") from None
 
 
 def split_glob(path: Path) -> tuple[Path, tuple[str, ...]]:

@@ -19,7 +19,7 @@ from ..connectors.at_once import at_once
 from ..connectors.folder import HERE, Folder
 from ..connectors.jsonl import is_jsonl, jsonl_digest
 from ..connectors.parquet import ParquetShard
-from ..connectors.storage import InputFile, list_inputs, open_folder, partitions, scheme_of
+from ..connectors.storage import InputFile, list_inputs, open_folder, partitions
 from ..filters.decide import bind
 from ..filters.document import suggest
 from ..filters.errors import Fault, JobError, RegisterError, SchemaError, UnitError
@@ -202,14 +202,7 @@ def _digest(data: object) -> str:
 
 
 def output_folders(job: Job) -> tuple[Folder, Folder]:
-    """Give the folder of a job's output and that of its audit files.
-
-    Raises SchemaError, and JobError for a place that is only read.
-    """
-    for key, path in (("output.path", job.output.path), ("output.audit", job.output.audit)):
-        if path is not None and scheme_of(path) == "hdfs":
-            fix = "write to a local folder or to an object store"
-            raise JobError(job.source, (Fault(key, "HDFS is read, not written", fix),))
+    """Give the folder of a job's output and that of its audit files. Raises SchemaError."""
     output = open_folder(job.output.path, job.base, job.stores)
     if job.output.audit is None:
         return output, output.at("audit")

@@ -26,7 +26,7 @@ from runs.s3 import BUCKET, KEY, SECRET, address_of, proxy
 NAMES = ["team=r%26d/a b.parquet", "x#y?.parquet", "é/ü.parquet", "a+b&c[1]{2}~.parquet"]
 
 
-@pytest.fixture(params=["local", *STORES])
+@pytest.fixture(params=["local", *STORES, pytest.param("hdfs", marks=pytest.mark.slow)])
 def folder(request, tmp_path):
     """The same folder, here and there."""
     if request.param == "local":

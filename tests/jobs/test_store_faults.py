@@ -14,8 +14,9 @@ import polars as pl
 import pytest
 from corpusgate.connectors import lease, stores
 from corpusgate.jobs.status import status
+from runs.away import comparable
 from runs.s3 import BUCKET, KINDS, address_of, one_in_five, proxy
-from runs.workshop import CHANGING, CLI, NOISY, Workshop, merge, tree
+from runs.workshop import CLI, NOISY, Workshop, merge, tree
 from runs.world import NAMES, REGISTERS
 
 pytestmark = pytest.mark.faults
@@ -42,10 +43,6 @@ def place(home, s3, request):
     s3.upload(home.folder / "corpus", f"{prefix}/corpus")
     s3.upload(home.folder / "registers", f"{prefix}/registers")
     return prefix
-
-
-def comparable(name):
-    return not (name in CHANGING or name.startswith("audit/units/") or name == "manifest.json")
 
 
 def good(home):

@@ -19,49 +19,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from corpusgate.connectors import lease
+from runs.away import Away, at_home
 from runs.s3 import SECRET, address_of, one_in_five, proxy
-from runs.workshop import CHANGING, CLI, Workshop, merge, tree
+from runs.workshop import CHANGING, CLI, Workshop, merge
 from runs.world import COLUMNS, NAMES, REGISTERS, SCHEMA, rows
 
 SHARDS = ("a.parquet", "day=1/b c.parquet", "team=r%26d/c.parquet")
-
-
-class Away:
-    """A workshop's corpus and registers in a bucket, and jobs over them."""
-
-    def __init__(self, workshop: Workshop, store, prefix: str) -> None:
-        self.workshop, self.store, self.prefix = workshop, store, prefix
-        store.upload(workshop.folder / "corpus", f"{prefix}/corpus")
-        store.upload(workshop.folder / "registers", f"{prefix}/registers")
-
-    def uri(self, path: str) -> str:
-        return self.store.uri(f"{self.prefix}/{path}")
-
-    def job(self, changes=None, name="away.yaml", address=None):
-        registers = {name: self.uri(f"registers/{name}.parquet") for name in REGISTERS}
-        away = {
-            "input": {"path": self.uri("corpus")},
-            "registers": registers,
-            "output": {"path": self.uri("out")},
-            "storage": {"endpoint": address or self.store.address, "region": "us-east-1"},
-        }
-        return self.workshop.job(merge(away, changes or {}), name)
-
-    def run(self, changes=None, **options):
-        return corpusgate.run(self.job(changes), **{"workers": 1, **options})
-
-    def tree(self, path="out"):
-        """What must be equal, wherever it was made; units' results are named by their inputs."""
-        found = self.store.tree(f"{self.prefix}/{path}")
-        return {name: data for name, data in found.items() if comparable(name)}
-
-
-def comparable(name):
-    return not (name in CHANGING or name.startswith("audit/units/") or name == "manifest.json")
-
-
-def at_home(workshop, out=None):
-    return {name: data for name, data in tree(out or workshop.out).items() if comparable(name)}
 
 
 @pytest.fixture(scope="module")
@@ -537,10 +500,3 @@ def test_init_and_pii_read_objects(away, s3, capsys, monkeypatch):
     )
     assert found.returncode == 0, found.stderr
     assert json.loads(found.stdout)["rows"] == 3 * len(NAMES)
-
-
-def test_hdfs_is_no_place_for_an_output(away, capsys):
-    for output in ({"path": "hdfs:///out"}, {"path": "out", "audit": "hdfs:///audit"}):
-        done = away.workshop.command(capsys, "run", away.job({"output": output}))
-        assert done.returncode == 2
-        assert "HDFS is read, not written" in done.stderr
