@@ -73,43 +73,43 @@ class HdfsCells:
         """Write a cell over its version `version`. Raises FileExistsError, OSError."""
         new = uuid.uuid4().hex
         try:
-            self._write(f"{path}/{_DATA}{new}", data)
+            # Not if the cell is gone: its folder would be there again, and no token in it.
+            self._write(f"{path}/{_DATA}{new}", data, parents=False)
             self._rename(f"{path}/{_TOKEN}{version}", f"{path}/{_TOKEN}{new}")
-        except BaseException:
-            if self._token(path) == new:
+        except BaseException as error:
+            if self._token(path) == new:  # done, though the answer got lost
                 return new
             with suppress(OSError):
                 self.folder.delete([f"{path}/{_DATA}{new}"])
+            if isinstance(error, FileNotFoundError):
+                raise FileExistsError(errno.EEXIST, CHANGED, self.show(path)) from None
             raise
         self.folder.delete([f"{path}/{_DATA}{version}"])
         return new
 
     def read(self, path: str) -> bytes:
         """Read a cell; what is there and is none has no content. Raises FileNotFoundError."""
-        return self._seen(path)[1]
-
-    def entry(self, path: str) -> Entry | None:
-        """Look at a cell: its version, and when that was written; None if there is none."""
-        try:
-            return self._seen(path)[0]
-        except FileNotFoundError:
-            return None
-
-    def _seen(self, path: str) -> tuple[Entry, bytes]:
         for _ in range(_LOOKS):
             version = self._token(path)
             if version is None:
-                there = self.folder.status(path)
-                if there is None:
+                if self.folder.status(path) is None:
                     raise FileNotFoundError(errno.ENOENT, "no such file", self.show(path))
-                return Entry(path, 0, "", there.modification_time / 1000), b""
-            name = f"{path}/{_DATA}{version}"
+                return b""
             with suppress(FileNotFoundError):  # replaced since
-                data = HdfsReader(self.folder, name).read()
-                there = self.folder.status(name)
-                if there is not None:
-                    return Entry(path, len(data), version, there.modification_time / 1000), data
-        return Entry(path, 0, "", 0.0), b""
+                return HdfsReader(self.folder, f"{path}/{_DATA}{version}").read()
+        return b""
+
+    def entry(self, path: str) -> Entry | None:
+        """Look at a cell: its version, and when that was written; None if there is none."""
+        for _ in range(_LOOKS):
+            version = self._token(path)
+            there = self.folder.status(path if version is None else f"{path}/{_DATA}{version}")
+            if there is not None:
+                size = 0 if version is None else int(there.length)
+                return Entry(path, size, version or "", there.modification_time / 1000)
+            if version is None:
+                return None
+        return Entry(path, 0, "", 0.0)
 
     def _token(self, path: str) -> str | None:
         """Give a cell's version; None where there is none, or something else."""
@@ -120,9 +120,12 @@ class HdfsCells:
                     return name.removeprefix(_TOKEN)
         return None
 
-    def _write(self, path: str, data: bytes) -> None:
-        place = self.folder.place(path)
-        with hdfs_errors(self.show(path)), new_file(self.folder.client, place, _MODE) as file:
+    def _write(self, path: str, data: bytes, *, parents: bool = True) -> None:
+        client, place = self.folder.client, self.folder.place(path)
+        with (
+            hdfs_errors(self.show(path)),
+            new_file(client, place, _MODE, parents=parents) as file,
+        ):
             if data:
                 file.write(data)
 

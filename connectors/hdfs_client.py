@@ -72,15 +72,15 @@ def open_hdfs(server: str) -> Client:
 
 
 @contextmanager
-def new_file(client: Client, path: str, mode: int) -> Iterator[FileWriter]:
-    """Write a file where there is none. Raises what the client does.
+def new_file(client: Client, path: str, mode: int, *, parents: bool = True) -> Iterator[FileWriter]:
+    """Write a file where there is none, and the folders above it. Raises what the client does.
 
     A writer that failed is not closed: it would wait for HDFS again, and once more when Python
     forgets it.
     """
     from hdfs_native import WriteOptions
 
-    file = client.create(path, WriteOptions(permission=mode))
+    file = client.create(path, WriteOptions(permission=mode, create_parent=parents))
     try:
         yield file
         file.close()

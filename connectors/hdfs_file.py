@@ -53,13 +53,17 @@ class HdfsReader(FarReader):
 
     def fetch(self, start: int, end: int) -> bytes:
         """Read these bytes. Raises OSError."""
+        return self._folder.tried(self._path, lambda: self._fetch(start, end))
+
+    def _fetch(self, start: int, end: int) -> bytes:
         place = self._folder.show(self._path)
         try:
             with hdfs_errors(place):
                 data = bytes(self._file.read_range(start, end - start))
         except OSError:
-            there = self._folder.status(self._path)
-            if there is not None and version_of(there) == self.version:
+            # Its blocks may lie elsewhere by now. They are gone if it was replaced.
+            self._file, status = self._open()
+            if version_of(status) == self.version:
                 raise
             what = "the file has been replaced since it was opened"
             raise _failure(errno.ESTALE, what, place) from None

@@ -75,7 +75,7 @@ class HdfsFolder(RemoteFolder):
 
     def open_input_file(self, path: str) -> pa.NativeFile:
         """Open a file."""
-        return FarFile(HdfsReader(self, path))
+        return FarFile(self.tried(path, lambda: HdfsReader(self, path)))
 
     @contextmanager
     def reading(self, path: str) -> Iterator[IO[bytes]]:

@@ -100,7 +100,9 @@ class Lease:
         self._stop.set()
         self._thread.join()
         with suppress(OSError, OutputError):
-            if _owner(self._folder).id == self._owner.id:
+            there = self._folder.entry(LOCK)
+            ours = there is not None and there.version == self._version
+            if ours or _owner(self._folder).id == self._owner.id:
                 self._folder.delete([LOCK])
 
     def _live(self) -> None:

@@ -31,7 +31,7 @@ def locked(
     somebody else has it.
     """
     folder = folder_of(output)
-    cells = _cells(folder)
+    cells = cells_of(folder)
     if cells is not None:
         with leased(cells, run, fix, fresh=fresh) as lease:
             yield lease.check
@@ -50,7 +50,7 @@ def locked(
 
 def is_locked(output: Folder) -> bool:
     """Say whether a run that is alive is writing to a folder."""
-    cells = _cells(output)
+    cells = cells_of(output)
     if cells is not None:
         found = peek(cells)
         return found is not None and not dead(found[0], found[2])
@@ -66,7 +66,7 @@ def is_locked(output: Folder) -> bool:
     return False
 
 
-def _cells(folder: Folder) -> Cells | None:
+def cells_of(folder: Folder) -> Cells | None:
     """Give what a lock elsewhere is written with; None for a folder of this machine."""
     if isinstance(folder, HdfsFolder):
         return HdfsCells(folder)

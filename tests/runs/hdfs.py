@@ -139,11 +139,11 @@ class Hdfs:
     def server(self) -> str:
         return f"127.0.0.1:{self.port}"
 
-    def start(self, node: str) -> None:
-        """Start a node, and wait until files can be written."""
+    def start(self, node: str, *, ready: bool = True) -> None:
+        """Start a node, and wait until files can be written, unless not `ready`."""
         log = self._folder / f"{node}.log"
         self._nodes[node] = Started([*self._command, _main(node)], self.port, log)
-        if DATA not in self._nodes:
+        if DATA not in self._nodes or not ready:
             return
         for _ in range(600):
             with suppress(OSError, RuntimeError):
