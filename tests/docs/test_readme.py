@@ -48,8 +48,8 @@ def test_every_make_target_exists(line):
 
 @pytest.mark.parametrize("line", INSTALLS)
 def test_every_extra_that_is_installed_exists(line):
-    extras = re.findall(r"\[(\w+)\]", line)
-    assert re.fullmatch(r'pip install (\.|"\.\[\w+\]")', line)
+    extras = [name for group in re.findall(r"\[([\w,]+)\]", line) for name in group.split(",")]
+    assert re.fullmatch(r'pip install (\.|"\.\[[\w,]+\]")', line)
     assert {*extras} <= PROJECT["optional-dependencies"].keys()
 
 
