@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 PORT: Final = 8020
 """Where a name node listens whose address gives no port."""
 _TRIES: Final = "dfs.client.failover.max.attempts"
-PROBE: Final = {_TRIES: "3"}
-USUAL: Final = {_TRIES: "5"}
-"""How often the client asks: for some five seconds at first, for half a minute later on."""
+PATIENCE: Final = {_TRIES: "3"}
+"""How often the client asks before it gives up: for some five seconds."""
 _NO_NODE: Final = "No NameNode hosts found"
 _JAVA: Final = re.compile(r'^RPCError\("[\w.$]*?(\w+)"')
 _DENIES: Final = (
@@ -57,13 +56,13 @@ def open_hdfs(server: str) -> Client:
     url = f"hdfs://{server}" if server else None
     try:
         try:
-            client = Client(url, USUAL)
+            client = Client(url, PATIENCE)
         except RuntimeError as error:
             if url is None or _NO_NODE not in str(error):
                 raise
             url = f"{url}:{PORT}"
-            client = Client(url, USUAL)
-        Client(url, PROBE).get_file_info("/")
+            client = Client(url, PATIENCE)
+        client.get_file_info("/")
     except (OSError, RuntimeError, ValueError):
         what = "HDFS cannot be reached at this address"
         fix = "check host and port; for a name service, or hdfs:///, HADOOP_CONF_DIR must be set"

@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 
 CELL: Final = ".cell-"
 """Begins the names of the files that a cell is made of, see hdfs_cells.py."""
-PAUSES: Final = (1, 4, 9, 16)
+PAUSES: Final = (2.0, 8.0, 30.0, 60.0)
 """Seconds until something is tried again that HDFS broke off, or could not do yet."""
 _PRIVATE, _USUAL = 0o700, 0o755
 _Got = TypeVar("_Got")
+_silent: Final[set[str]] = set()
+"""Servers that have been waited for in vain: until one answers, others do not wait as well."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,7 @@ class HdfsFolder(RemoteFolder):
     def status(self, path: str) -> FileStatus | None:
         """Look at a file or folder; None if there is none."""
         try:
-            with hdfs_errors(self.show(path)):
-                return self.client.get_file_info(self.place(path))
+            return self.tried(path, lambda: self.client.get_file_info(self.place(path)))
         except FileNotFoundError:
             return None
 
@@ -143,10 +144,13 @@ class HdfsFolder(RemoteFolder):
     def prepare(self, *, private: bool = False) -> None:
         """Make the folder and those above."""
         mode = _PRIVATE if private else _USUAL
-        with hdfs_errors(str(self)):
+
+        def make() -> None:
             self.client.mkdirs(self.place(""), mode, create_parent=True)
             if private:
                 self.client.set_permission(self.place(""), mode)
+
+        self.tried("", make)
 
     def spool(self, path: str, mode: int) -> Spool:
         """Write to an unnamed file of this machine, which goes with the process."""
@@ -172,20 +176,24 @@ class HdfsFolder(RemoteFolder):
 
     def tried(self, path: str, work: Callable[[], _Got]) -> _Got:
         """Do something, and anew where HDFS breaks off. Raises OSError."""
-        for pause in PAUSES:
+        for pause in (*PAUSES, None):
             try:
                 with hdfs_errors(self.show(path)):
-                    return work()
+                    got = work()
             except StoreError as error:
                 if error.answered:
                     raise
-            time.sleep(pause)
-        with hdfs_errors(self.show(path)):
-            return work()
+                if pause is None or self.server in _silent:
+                    _silent.add(self.server)
+                    raise
+                time.sleep(pause)
+            else:
+                break
+        _silent.discard(self.server)
+        return got
 
     def _delete(self, path: str) -> None:
-        with hdfs_errors(self.show(path)):
-            self.client.delete(self.place(path), recursive=True)
+        self.tried(path, lambda: self.client.delete(self.place(path), recursive=True))
 
     def _entry(self, found: FileStatus) -> Entry:
         seconds = found.modification_time / 1000

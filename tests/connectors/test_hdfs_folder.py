@@ -66,7 +66,7 @@ def test_an_address_that_nobody_answers_at_is_told_soon(server, monkeypatch):
     pytest.importorskip("hdfs_native")
     for variable in ("HADOOP_CONF_DIR", "HADOOP_HOME"):
         monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setattr(hdfs_client, "PROBE", {"dfs.client.failover.max.attempts": "1"})
+    monkeypatch.setattr(hdfs_client, "PATIENCE", {"dfs.client.failover.max.attempts": "1"})
     began = time.monotonic()
     with pytest.raises(SchemaError, match="HDFS cannot be reached") as caught:
         list_inputs([f"hdfs://{server}/a"], Path())
@@ -355,3 +355,25 @@ def test_hadoops_own_configuration_names_the_server(hdfs, tmp_path, monkeypatch)
         assert file.folder.read(file.path) == b"x"
     finally:
         open_hdfs.cache_clear()
+
+
+def test_once_nobody_has_answered_for_long_others_do_not_wait_as_well(monkeypatch):
+    monkeypatch.setattr(hdfs_folder, "PAUSES", (0.01, 0.02, 0.03))
+    folder, tries = HdfsFolder("silent:8020"), []
+
+    def fail():
+        tries.append(1)
+        raise RuntimeError("DataTransferError(…)")
+
+    for expected in (4, 5, 6):
+        with pytest.raises(StoreError, match="did not answer"):
+            folder.tried("a", fail)
+        assert len(tries) == expected
+    with pytest.raises(StoreError, match="did not answer"):
+        folder.tried("a", lambda: folder.tried("b", fail))
+    assert len(tries) == 7
+    assert folder.tried("a", lambda: "an answer") == "an answer"
+    with pytest.raises(StoreError, match="did not answer"):
+        folder.tried("a", lambda: folder.tried("b", fail))
+    assert len(tries) == 11
+    hdfs_folder._silent.clear()
