@@ -53,7 +53,7 @@ class HdfsReader(FarReader):
 
     def fetch(self, start: int, end: int) -> bytes:
         """Read these bytes. Raises OSError."""
-        return self._folder.tried(self._path, lambda: self._fetch(start, end))
+        return self._folder.tried(self._path, lambda: self._fetch(start, end), data=True)
 
     def _fetch(self, start: int, end: int) -> bytes:
         place = self._folder.show(self._path)
@@ -93,7 +93,7 @@ class HdfsUpload(UnnamedFile):
     def publish(self) -> None:
         """Write it there, and rename it over what was there."""
         self._file.flush()
-        self._folder.tried(self._path, self._send)
+        self._folder.tried(self._path, self._send, data=True)
         self._file.close()
 
     def _send(self) -> None:

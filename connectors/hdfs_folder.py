@@ -33,8 +33,8 @@ PAUSES: Final = (2.0, 8.0, 30.0, 60.0)
 """Seconds until something is tried again that HDFS broke off, or could not do yet."""
 _PRIVATE, _USUAL = 0o700, 0o755
 _Got = TypeVar("_Got")
-_silent: Final[set[str]] = set()
-"""Servers that have been waited for in vain: until one answers, others do not wait as well."""
+_silent: Final[set[tuple[str, bool]]] = set()
+"""Servers that were waited for in vain, for data or for names: until they answer, nobody waits."""
 
 
 @dataclass(frozen=True)
@@ -91,13 +91,13 @@ class HdfsFolder(RemoteFolder):
                 while piece := source.read(REMOTE_AHEAD):
                     file.write(piece)
 
-            self.tried(path, copy)
+            self.tried(path, copy, data=True)
             file.seek(0)
             yield file
 
     def read(self, path: str) -> bytes:
         """Read a file."""
-        return self.tried(path, lambda: HdfsReader(self, path).read())
+        return self.tried(path, lambda: HdfsReader(self, path).read(), data=True)
 
     def status(self, path: str) -> FileStatus | None:
         """Look at a file or folder; None if there is none."""
@@ -174,8 +174,12 @@ class HdfsFolder(RemoteFolder):
             return []
         return [each for each in found if each.path != place]  # a file is listed as itself
 
-    def tried(self, path: str, work: Callable[[], _Got]) -> _Got:
-        """Do something, and anew where HDFS breaks off. Raises OSError."""
+    def tried(self, path: str, work: Callable[[], _Got], *, data: bool = False) -> _Got:
+        """Do something, and anew where HDFS breaks off. Raises OSError.
+
+        With `data`, it is done with data nodes; they can be away although the name node is there.
+        """
+        asked = self.server, data
         for pause in (*PAUSES, None):
             try:
                 with hdfs_errors(self.show(path)):
@@ -183,13 +187,13 @@ class HdfsFolder(RemoteFolder):
             except StoreError as error:
                 if error.answered:
                     raise
-                if pause is None or self.server in _silent:
-                    _silent.add(self.server)
+                if pause is None or asked in _silent:
+                    _silent.add(asked)
                     raise
                 time.sleep(pause)
             else:
                 break
-        _silent.discard(self.server)
+        _silent.discard(asked)
         return got
 
     def _delete(self, path: str) -> None:

@@ -376,4 +376,10 @@ def test_once_nobody_has_answered_for_long_others_do_not_wait_as_well(monkeypatc
     with pytest.raises(StoreError, match="did not answer"):
         folder.tried("a", lambda: folder.tried("b", fail))
     assert len(tries) == 11
+    with pytest.raises(StoreError, match="did not answer"):
+        folder.tried("a", fail, data=True)
+    folder.tried("a", lambda: "a name")
+    with pytest.raises(StoreError, match="did not answer"):
+        folder.tried("a", fail, data=True)
+    assert len(tries) == 16
     hdfs_folder._silent.clear()
