@@ -115,6 +115,12 @@ def test_workers_in_processes_connect_by_themselves(away, monkeypatch):
     assert away.tree() == good
 
 
+def test_workers_of_ray_connect_by_themselves(away):
+    done = away.workshop.cli("run", away.job(), "--engine", "ray", "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    assert away.tree() == at_home(away.workshop)
+
+
 # What other commands see there
 
 
