@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -76,6 +76,21 @@ class Judge:
         """Give what the prefilter must look for."""
         sought = {u.expression for u in self.units if u.expression is not None}
         return sought | {phones.expression for _, phones in self.phones}
+
+    def described(self) -> Iterator[dict[str, Any]]:
+        """Say of each recogniser all that decides what it finds."""
+        for recognizer in self.recognizers:
+            patterns = getattr(recognizer, "patterns", ())
+            yield {
+                "entities": sorted(recognizer.supported_entities),
+                "recognizer": recognizer.name,  # type: ignore[has-type]
+                "language": recognizer.supported_language,
+                "country": recognizer.country_code(),
+                "kind": f"{type(recognizer).__module__}.{type(recognizer).__qualname__}",
+                "context": list(recognizer.context or ()),
+                "flags": int(getattr(recognizer, "global_regex_flags", 0) or 0),
+                "patterns": [[p.name, p.regex, p.score] for p in patterns],
+            }
 
     @property
     def guided(self) -> bool:

@@ -266,31 +266,17 @@ class Scanner:
         parts = [
             self.threshold,
             self.languages,
-            [*self._described()],
+            [each for judge in self._judges for each in judge.described()],
             {name: version(name) for name in packages},
             getattr(self.nlp, "fingerprint", None),
         ]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
-    def _described(self) -> Iterator[dict[str, Any]]:
-        for judge in self._judges:
-            for recognizer in judge.recognizers:
-                patterns = getattr(recognizer, "patterns", ())
-                yield {
-                    "entities": sorted(recognizer.supported_entities),
-                    "recognizer": recognizer.name,  # type: ignore[has-type]
-                    "language": recognizer.supported_language,
-                    "country": recognizer.country_code(),
-                    "kind": f"{type(recognizer).__module__}.{type(recognizer).__qualname__}",
-                    "context": list(recognizer.context or ()),
-                    "flags": int(getattr(recognizer, "global_regex_flags", 0) or 0),
-                    "patterns": [[p.name, p.regex, p.score] for p in patterns],
-                }
-
     def describe(self) -> list[dict[str, Any]]:
         """Say what is looked for: entities, recogniser, language and country, one entry each."""
         keys = ("entities", "recognizer", "language", "country")
-        return [{key: entry[key] for key in keys} for entry in self._described()]
+        every = (entry for judge in self._judges for entry in judge.described())
+        return [{key: entry[key] for key in keys} for entry in every]
 
 
 def _batches(texts: pa.LargeStringArray) -> Iterator[tuple[int, pa.LargeStringArray]]:
