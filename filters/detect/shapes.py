@@ -100,9 +100,9 @@ def _placed(known: Shape, parts: list[Part], *, caseless: bool, exact: bool, bef
     if shift:
         text += written(tail.lets, both=caseless)
     back = None if found.most is None else found.most + before
-    if not exact and known.most is not None:
-        # The end sought lies in the match or at its end.
-        back = known.most if back is None else min(back, known.most)
+    if not exact and known.reach is not None:
+        # The end sought lies in the match, or in what it looks ahead at.
+        back = known.reach if back is None else min(back, known.reach)
     return replace(
         known,
         expression=text,

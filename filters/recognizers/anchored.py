@@ -24,8 +24,9 @@ CASED: Final[int] = re.DOTALL | re.MULTILINE
 class AnchoredPattern(Pattern):
     """A pattern, and in `anchor` what a scanner may look for in its place.
 
-    Every match of `regex` has the end of a match of `anchor` in it or at its end. It begins inside
-    that match, where it begins or ends, or up to `before` characters before it.
+    Every match of `regex` has the end of a match of `anchor` in it, at its end, or in what it looks
+    ahead at. It begins inside that match, where it begins or ends, or up to `before` characters
+    before it.
     """
 
     def __init__(
