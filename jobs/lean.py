@@ -33,7 +33,7 @@ def only_new_garbage() -> Iterator[None]:
 
     Recognisers and their vocabulary are half a million objects that stay. Going through them takes
     a tenth of a second, and results by the thousand make Python do so again and again. Afterwards
-    all is as it was.
+    it looks at all again, also at what a caller had frozen before.
     """
     gc.freeze()
     try:

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from .pattern_parts import Reader as Parts
-from .pattern_parts import UnreadableError, joined
+from .pattern_parts import Reader, UnreadableError, joined
 from .prefilter import Expression
 
 _SPACE: Final = ord(" ")
@@ -38,7 +37,7 @@ def reach(expressions: Iterable[Expression]) -> Reach | None:
     for expression in expressions:
         try:
             flags = re.IGNORECASE if expression.caseless else 0
-            parts = Parts(expression.text, flags).sequence()
+            parts = Reader(expression.text, flags).sequence()
         except UnreadableError:
             return None
         endless = [at for at, part in enumerate(parts) if part.most is None]

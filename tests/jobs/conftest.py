@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from runs.away import home  # noqa: F401 - a fixture
 from runs.hdfs import hdfs  # noqa: F401 - a fixture
 from runs.object_stores import (  # noqa: F401 - fixtures
     azure,

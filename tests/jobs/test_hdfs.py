@@ -18,26 +18,15 @@ from corpusgate.connectors.lock import cells_of, locked
 from corpusgate.connectors.registers import read_register
 from corpusgate.jobs import workers
 from corpusgate.jobs.status import status
-from runs.away import Away, at_home
+from runs.away import SHARDS, Away, at_home
 from runs.hdfs import DATA, NAME, put
 from runs.workshop import CLI, Workshop
 from runs.world import COLUMNS, NAMES, REGISTERS
 
 pytestmark = pytest.mark.slow
 
-SHARDS = ("a.parquet", "day=1/b c.parquet", "team=r%26d/c.parquet")
 MANY = 10
 REDUCED = {"pii": {"entities": ["EMAIL_ADDRESS", "PHONE_NUMBER"]}}
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """Three shards, and the output of an undisturbed run."""
-    workshop = Workshop(tmp_path_factory.mktemp("home"))
-    for name in SHARDS:
-        workshop.shard(name)
-    workshop.run()
-    return workshop.folder
 
 
 @pytest.fixture

@@ -19,22 +19,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from corpusgate.connectors import lease
-from runs.away import Away, at_home
+from runs.away import SHARDS, Away, at_home
 from runs.s3 import SECRET, address_of, one_in_five, proxy
 from runs.workshop import CHANGING, CLI, Workshop, merge
 from runs.world import COLUMNS, NAMES, REGISTERS, SCHEMA, rows
-
-SHARDS = ("a.parquet", "day=1/b c.parquet", "team=r%26d/c.parquet")
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """Three shards, and the output of an undisturbed run."""
-    workshop = Workshop(tmp_path_factory.mktemp("home"))
-    for name in SHARDS:
-        workshop.shard(name)
-    workshop.run()
-    return workshop.folder
 
 
 @pytest.fixture

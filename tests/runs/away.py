@@ -7,9 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import corpusgate
+import pytest
 
 from .workshop import CHANGING, Workshop, merge, tree
 from .world import REGISTERS
+
+SHARDS = ("a.parquet", "day=1/b c.parquet", "team=r%26d/c.parquet")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three shards, and the output of an undisturbed run."""
+    workshop = Workshop(tmp_path_factory.mktemp("home"))
+    for name in SHARDS:
+        workshop.shard(name)
+    workshop.run()
+    return workshop.folder
 
 
 class Away:
