@@ -10,7 +10,10 @@ import json
 import resource
 import time
 
+from corpusgate.jobs.lean import leave_pandas_out
 from corpusgate.jobs.verify.verify import verify
+
+leave_pandas_out()  # as the command does
 
 
 def main() -> None:

@@ -21,9 +21,10 @@ from ..filters.errors import CorpusgateError, Fault, JobError
 from ..filters.policy import BoundPolicy
 from ..filters.registers import FIELDS, REGISTERS, Register, RegisterSet
 from ..filters.schema import PROVENANCE
-from ..filters.sql.decide import PURGE, Corpus, Question, decision_sql
+from ..filters.sql.decide import Corpus, Question, decision_sql
 from ..filters.sql.mapping import mapped, quoted
 from ..filters.sql.provenance import SQL_TYPES, text
+from ..filters.sql.purge import PURGE
 from ..filters.sql.registers import checked_register
 from .corpus_sql import FILE, CorpusFiles, corpus_files, partition
 from .describe_plan import settled_as_of

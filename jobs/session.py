@@ -34,9 +34,10 @@ from ..filters.decide import bind
 from ..filters.policy import BoundPolicy, Policy
 from ..filters.registers import FIELDS, REGISTERS, RegisterSet
 from ..filters.schema import DERIVED, PROVENANCE, Type
-from ..filters.sql.decide import DECISION, PURGE, Corpus, Question, decision_sql
+from ..filters.sql.decide import DECISION, Corpus, Question, decision_sql
 from ..filters.sql.mapping import ZONED, id_kind, literal, micros, quoted
 from ..filters.sql.provenance import SQL_TYPES, UNREADABLE, instant, text
+from ..filters.sql.purge import PURGE
 from .allowed import allowed_folders
 from .corpus_sql import CorpusFiles, corpus_files, nothing_to_read, paths
 from .describe_plan import settled_as_of

@@ -32,7 +32,7 @@ LARGE: Final = 64.0
 GROUP_ROWS: Final = 1 << 18
 GROUP_FILES: Final = 128
 OPEN_FILES: Final = 512  # of all threads together; a process may often open 1,024
-GROUPS_EACH: Final = 3
+GROUPS_EACH: Final = 16
 _ROW_BYTES: Final = 1000  # of JSON lines, which are counted only when they are read
 
 Task = Callable[[list[Unit]], list[UnitResult]]

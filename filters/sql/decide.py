@@ -13,15 +13,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from ..policy import BoundPolicy, BoundRule
-from ..predicate import FALSE, columns
-from ..to_duckdb import identifier, to_duckdb
+from ..policy import BoundPolicy
+from ..predicate import columns
+from ..to_duckdb import identifier
 from .marks import NO_PERMIT, held, marks, reached
 from .provenance import NORMAL, conformed, listing, text
+from .purge import PURGE, due, earliest, purge_answers
 from .state import derive, times_of_records
 
 DECISION: Final = ("eligible", "reason", "reasons")
-PURGE: Final = ("purge_reason", "purge_deadline")
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def decision_sql(
     for, then those carried; no row is lost or doubled, and their order is not promised.
     """
     settled = _settled(policy, question)
-    read = _reads(policy, question.asked, settled)
+    read = _reads(policy, question, settled)
     derived = derive(policy, registers, read, kinds)
     facts, joins = dict(derived.columns), list(derived.joins)
     tables = {} if question.told else dict(derived.tables)
@@ -87,7 +87,9 @@ def decision_sql(
             tables |= _TWICE if corpus.twice is None else {"twice": f"FROM {corpus.twice}"}
     tables |= _conformed(corpus)
     tables["facts"] = f"SELECT {_all('r.*', facts)}\nFROM conformed AS r\n{_lines(joins)}"
-    tables["decided"] = f"SELECT {_all('*', settled)}\nFROM facts"
+    tables["settled"] = f"SELECT {_all('*', settled)}\nFROM facts"
+    last = earliest(policy) if set(question.asked) & set(PURGE) else {}
+    tables["decided"] = f"SELECT {_all('*', last)}\nFROM settled"
     answers = _answers(policy)
     wanted = {name: answers.get(name, name) for name in question.asked}
     wanted |= marks(policy) if question.marks else {}
@@ -106,7 +108,7 @@ def register_tables(
     kinds: Mapping[str, Collection[str]] | None = None,
 ) -> dict[str, str]:
     """Write the tables that a decision makes of registers alone, each over those before it."""
-    read = _reads(policy, question.asked, _settled(policy, question))
+    read = _reads(policy, question, _settled(policy, question))
     return derive(policy, registers, read, kinds).tables
 
 
@@ -178,9 +180,12 @@ def _lines(parts: Sequence[str], comma: str = "") -> str:
     return f"{comma}\n".join(parts)
 
 
+_LAST: Final = ("facts", "settled", "decided")
+
+
 def _with(tables: Mapping[str, str]) -> str:
     """Name the tables in order. What depends on records is never held in memory as a whole."""
-    streamed = ("mapped", "conformed", "facts", "decided")
+    streamed = ("mapped", "conformed", *_LAST)
     parts = [
         f"{name} AS {'NOT ' if name in streamed else ''}MATERIALIZED ({sql.strip()})"
         for name, sql in sorted(tables.items(), key=lambda item: _place(item[0]))
@@ -190,19 +195,20 @@ def _with(tables: Mapping[str, str]) -> str:
 
 def _place(name: str) -> int:
     """Put what reads records behind what reads registers alone."""
-    last = ("mapped", "odd_endpoints", "odd_models", "twice_hashes", "twice", "conformed")
-    return (*last, "facts", "decided").index(name) if name in (*last, "facts", "decided") else -1
+    last = ("mapped", "odd_endpoints", "odd_models", "twice_hashes", "twice", "conformed", *_LAST)
+    return last.index(name) if name in last else -1
 
 
-def _reads(
-    policy: BoundPolicy, asked: Collection[str], settled: Mapping[str, str]
-) -> frozenset[str]:
+def _reads(policy: BoundPolicy, question: Question, settled: Mapping[str, str]) -> frozenset[str]:
     """Name every column that has to be found out."""
-    read = frozenset(asked)
-    if settled.keys() & {"reason", "against", "held_0"}:
+    read = frozenset(question.asked)
+    if question.marks or settled.keys() & {"reason", "against"}:
         read |= frozenset[str]().union(*(columns(rule.condition) for rule in policy.rules))
-    if any(name in asked for name in PURGE):
-        read |= frozenset[str]().union(*(rule.columns for rule in _purging(policy)), {"on_hold"})
+    if any(name in question.asked for name in PURGE):
+        purging = frozenset(
+            name for rule in policy.forbids if rule.deadline for name in rule.columns
+        )
+        read |= purging | {"on_hold"}
     return read
 
 
@@ -215,9 +221,9 @@ def _settled(policy: BoundPolicy, question: Question) -> dict[str, str]:
     if "reasons" in needed:
         settled |= {"against": _against(policy), "in_favour": _in_favour(policy)}
     if question.marks:
-        settled |= held(policy)
+        settled |= {name: holds for name, (_, holds) in held(policy).items()}
     if needed & set(PURGE):
-        settled |= _due(policy)
+        settled |= due(policy)
     return settled
 
 
@@ -271,39 +277,10 @@ def _listed(items: Sequence[str]) -> str:
     return f"list_filter(CAST([{_lines(items, ',')}] AS VARCHAR[]), lambda x: x IS NOT NULL)"
 
 
-def _purging(policy: BoundPolicy) -> list[BoundRule]:
-    return [
-        rule for rule in policy.forbids if rule.deadline is not None and rule.condition != FALSE
-    ]
-
-
-def _due(policy: BoundPolicy) -> dict[str, str]:
-    """Find where each rule that purges is TRUE, and its deadline."""
-    due = {}
-    for index, rule in enumerate(_purging(policy)):
-        if rule.deadline is not None:
-            due[f"due_{index}"] = f"({to_duckdb(rule.condition)} IS TRUE)"
-            due[f"deadline_{index}"] = to_duckdb(rule.deadline)
-    return due
-
-
 def _answers(policy: BoundPolicy) -> dict[str, str]:
     """Write what is asked over what is settled."""
-    answers = {
+    return {
         "eligible": _eligible(policy),
         "reasons": "CASE WHEN len(against) > 0 THEN against ELSE in_favour END",
-        "purge_reason": "CAST(NULL AS VARCHAR)",
-        "purge_deadline": "CAST(NULL AS TIMESTAMPTZ)",
+        **purge_answers(policy),
     }
-    names = [rule.rule.id for rule in _purging(policy)]
-    if names:
-        # Only what is known not to be on hold; the earliest deadline, then the first rule.
-        times = [f"CASE WHEN due_{i} THEN deadline_{i} END" for i in range(len(names))]
-        earliest = f"least({', '.join(times)})"
-        first = " ".join(
-            f"WHEN due_{i} AND deadline_{i} IS NOT DISTINCT FROM {earliest} THEN {text(name)}"
-            for i, name in enumerate(names)
-        )
-        answers["purge_reason"] = f"CASE WHEN on_hold IS FALSE THEN CASE {first} END END"
-        answers["purge_deadline"] = f"CASE WHEN on_hold IS FALSE THEN {earliest} END"
-    return answers

@@ -27,10 +27,10 @@ def reached(rules: Sequence[BoundRule]) -> Iterator[tuple[BoundRule, str]]:
             yield rule, to_duckdb(rule.condition)
 
 
-def held(policy: BoundPolicy) -> dict[str, str]:
-    """Write each rule's condition as a column: where it stands in a CASE, it is looked at twice."""
-    conditions = [holds for rules in _rules(policy) for _, holds in reached(rules)]
-    return {f"held_{place}": f"({holds})" for place, holds in enumerate(conditions)}
+def held(policy: BoundPolicy) -> dict[str, tuple[BoundRule, str]]:
+    """Name a column for each rule's condition: where it stands in a CASE, it is looked at twice."""
+    conditions = [each for rules in _rules(policy) for each in reached(rules)]
+    return {f"held_{place}": each for place, each in enumerate(conditions)}
 
 
 def marks(policy: BoundPolicy) -> dict[str, str]:

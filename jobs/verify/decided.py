@@ -27,7 +27,6 @@ from ...connectors.storage import InputFile
 from ...filters.errors import SchemaError
 from ...filters.policy import BoundPolicy
 from ...filters.sql.decide import (
-    PURGE,
     Corpus,
     Question,
     decision_sql,
@@ -36,9 +35,10 @@ from ...filters.sql.decide import (
 )
 from ...filters.sql.marks import Reasons
 from ...filters.sql.provenance import text
+from ...filters.sql.purge import PURGE
 from ..corpus_sql import CorpusFiles, Shard, named
 from ..spec import Job
-from .decisions import ANSWERS, FACTS, Decided, Listed, compare
+from .decisions import ANSWERS, DUE, FACTS, Decided, Listed, compare
 from .facts import Totals
 from .jsonl import in_parquet
 from .verdict import Tally
@@ -50,8 +50,12 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 GROUP_ROWS: Final = 1 << 20
-_QUESTION: Final = Question(("record_id", *FACTS, *PURGE), marks=True, told=True)
+_VERDICT: Final = Question(PURGE, marks=True, told=True)
+_KNOWN: Final = Question(("record_id", *FACTS), told=True)
 _TWICE: Final = "corpusgate_twice"
+_TOGETHER: Final = 512
+"""Rows that stand together, on average, from which they are not moved one by one."""
+
 _ROW_BITS: Final = 40  # of a place: which shard it is stands above them
 
 
@@ -78,7 +82,7 @@ def decide_again(
     # Large strings: a group's texts of one column may be longer than an Arrow string can be.
     court.database.execute("SET arrow_large_buffer_size=true")
     known = {name: item for name, item in inputs.items() if name in run.shards}
-    tables = register_tables(court.policy, court.registers, _QUESTION, court.kinds)
+    tables = register_tables(court.policy, court.registers, _VERDICT, court.kinds)
     for name, query in tables.items():
         court.database.execute(f"CREATE TEMP TABLE {name} AS {query}")
     twice = None
@@ -134,16 +138,22 @@ def _compare(
         names = ", ".join(text(_called(name)) for name in inputs)
         place = {"shard": f'CAST("corpusgate:shard" AS ENUM({names}))', "row": '"corpusgate:row"'}
         # What is not mapped is NULL, and needs no column to say so.
-        asked = [name for name in _QUESTION.asked if name in (*corpus.columns, *PURGE)]
-        query = decision_sql(
-            court.policy,
-            court.registers,
-            replace(corpus, twice=twice),
-            replace(_QUESTION, asked=asked, carried=place),
-            kinds=court.kinds,
-        )
-        table = court.database.sql(query).to_arrow_table()
-    pairs = list(_units(run, list(inputs), table, court.policy))
+        mapped = [name for name in _KNOWN.asked if name in corpus.columns]
+
+        def ask(corpus: Corpus, question: Question) -> pa.Table:
+            query = decision_sql(
+                court.policy,
+                court.registers,
+                corpus,
+                replace(question, carried=place),
+                kinds=court.kinds,
+            )
+            return in_order(court.database.sql(query).to_arrow_table())
+
+        # What is only compared takes no part in the joins, which part rows that stand together.
+        verdicts = ask(replace(corpus, twice=twice), _VERDICT)
+        known = ask(replace(corpus, unit=None), replace(_KNOWN, asked=mapped))
+    pairs = list(_units(run, list(inputs), known, verdicts, court.policy))
     listed = court.pool.map(lambda pair: Listed.read(run, pair[0]), pairs)
     for (_, decided), theirs in zip(pairs, listed, strict=True):
         compare(decided, theirs, tally, reduced=run.job.pii is not None)
@@ -183,27 +193,52 @@ def _files(
     return CorpusFiles(job, tuple(found))
 
 
-def _units(
-    run: Vouched, shards: Sequence[str], table: pa.Table, policy: BoundPolicy
-) -> Iterator[tuple[UnitResult, Decided]]:
-    """Part a group's records by unit, each in the order of its rows: DuckDB promises none."""
-    table = table.combine_chunks()
+def in_order(table: pa.Table) -> pa.Table:
+    """Put rows in the order of shards and rows: DuckDB promises none, but some stand together."""
+    places = _places(table)
+    begins = np.flatnonzero(np.diff(places, prepend=-2) != 1)
+    if len(begins) > len(table) // _TOGETHER:
+        return table.take(pa.array(np.argsort(places, kind="stable")))
+    ends = np.append(begins[1:], len(table))
+    order = np.argsort(places[begins], kind="stable")
+    parts = zip(begins[order].tolist(), ends[order].tolist(), strict=True)
+    return pa.concat_tables([table.slice(0, 0), *(table.slice(a, b - a) for a, b in parts)])
+
+
+def _places(table: pa.Table) -> Ints:
+    """Say where each record stands: which shard, above which row."""
     numbers = _ints(table["shard"].combine_chunks().indices)
-    order = np.argsort((numbers << _ROW_BITS) + _ints(table["row"]), kind="stable")
-    bounds = np.searchsorted(numbers[order], np.arange(len(shards) + 1))
-    said, which = _said(table, policy)
-    facts = table.select([name for name in _QUESTION.asked if name in table.column_names])
+    return (numbers << _ROW_BITS) + _ints(table["row"])
+
+
+def _units(
+    run: Vouched,
+    shards: Sequence[str],
+    known: pa.Table,
+    verdicts: pa.Table,
+    policy: BoundPolicy,
+) -> Iterator[tuple[UnitResult, Decided]]:
+    """Part a group's records by unit, each in the order of its rows."""
+    places = _places(verdicts)
+    if not np.array_equal(places, _places(known)):
+        raise SchemaError(shards[0], "it has changed while it was read")
+    bounds = np.searchsorted(places, np.arange(len(shards) + 1) << _ROW_BITS)
+    said, which = _said(verdicts, policy)
+    rows = np.flatnonzero(verdicts["purge_reason"].is_valid())
+    columns = (known["record_id"], *(verdicts[name] for name in PURGE))
+    due = pa.table([column.take(pa.array(rows)) for column in columns], schema=DUE)
+    facts = known.drop_columns(["shard", "row"])
     for number, shard in enumerate(shards):
-        rows = order[bounds[number] : bounds[number + 1]]
+        first, count = int(bounds[number]), int(bounds[number + 1] - bounds[number])
         units = run.shards[shard]
-        records = facts.take(pa.array(rows))
-        answers = said.take(pa.array(which[rows]))
         # What lies between one unit's first row and the next one's is the unit's.
-        begins = [0, *(unit.row_offset for unit in units[1:]), len(rows)]
-        begins = np.maximum.accumulate(np.clip(begins, 0, len(rows))).tolist()
-        for unit, (begin, end) in zip(units, pairwise(begins), strict=True):
-            count = end - begin
-            yield unit, Decided(unit, records.slice(begin, count), answers.slice(begin, count))
+        begins = np.array([0, *(unit.row_offset for unit in units[1:]), count])
+        begins = first + np.maximum.accumulate(np.clip(begins, 0, count))
+        for unit, (begin, end) in zip(units, pairwise(begins.tolist()), strict=True):
+            records = facts.slice(begin, end - begin)
+            answers = said.take(pa.array(which[begin:end]))
+            from_, to = np.searchsorted(rows, [begin, end]).tolist()
+            yield unit, Decided(unit, records, answers, due.slice(from_, to - from_))
 
 
 def _said(table: pa.Table, policy: BoundPolicy) -> tuple[pa.Table, Ints]:
@@ -215,7 +250,7 @@ def _said(table: pa.Table, policy: BoundPolicy) -> tuple[pa.Table, Ints]:
         both = pa.array(which * len(mine.dictionary) + _ints(mine.indices))
         which = _ints(both.dictionary_encode().indices)
     # Numbers are given in the order in which they are first met.
-    first = np.flatnonzero(np.diff(np.maximum.accumulate(which), prepend=-1))
+    first = np.flatnonzero(np.diff(np.maximum.accumulate(which), prepend=-2))
     reasons = Reasons(policy)
     said = [reasons.of([int(word[row]) for word in words]) for row in first.tolist()]
     columns: dict[str, list[Any]] = {

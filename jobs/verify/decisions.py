@@ -50,13 +50,13 @@ _DECISIONS: Final = pa.schema(
         **{name: _TIME if name in _TIMES else _TEXT for name in FACTS},
     }
 )
-_PURGE: Final = pa.schema({"record_id": _TEXT, "reason": _TEXT, "deadline": _TIME})
+DUE: Final = pa.schema({"record_id": _TEXT, "reason": _TEXT, "deadline": _TIME})
 _SCANNED: Final = (UNREADABLE, TOO_DENSE)
 
 
 @dataclass(frozen=True)
 class Decided:
-    """A unit's records decided again: provenance and what is due, and the answers beside them.
+    """A unit's records decided again: provenance, the answers beside it, and what is due of them.
 
     Provenance that is not mapped is not there.
     """
@@ -64,6 +64,7 @@ class Decided:
     unit: UnitResult
     records: pa.Table
     answers: pa.Table
+    due: pa.Table
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Listed:
         """Read it. Raises SchemaError, OSError, ArrowException."""
         return cls(
             _read(run.audit, unit, unit.decisions, _DECISIONS),
-            _read(run.audit, unit, unit.purge_list, _PURGE),
+            _read(run.audit, unit, unit.purge_list, DUE),
         )
 
     def reasons(self) -> Counter[tuple[str, str]]:
@@ -131,14 +132,13 @@ def compare(decided: Decided, listed: Listed, tally: Tally, *, reduced: bool) ->
 
 def _compare_purge(decided: Decided, listed: Listed, tally: Tally) -> None:
     """Compare the lists of what is due, line by line."""
-    due = decided.records.filter(pc.is_valid(decided.records["purge_reason"]))
-    due = due.select(["record_id", "purge_reason", "purge_deadline"]).rename_columns(_PURGE.names)
+    due = decided.due
     both = min(len(due), len(listed.purge))
     ours, theirs = due.slice(0, both), listed.purge.slice(0, both)
     counts = {
         "a record that is due is not listed": len(due) - both,
         "a record that is not due is listed": len(listed.purge) - both,
-        "an entry differs": _apart(ours, theirs, _PURGE.names, np.ones(both, np.bool_)),
+        "an entry differs": _apart(ours, theirs, DUE.names, np.ones(both, np.bool_)),
     }
     _count("purge", decided.unit, counts, (len(due), len(listed.purge)), tally)
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-_COLUMNS: Final = ["record_id", "eligible", "reason", "reasons", "out_row", "surface", "user_id",
-                   "org_id"]  # fmt: skip
+_COLUMNS: Final = ("record_id", "eligible", "reason", "out_row")
+_OF_TEXTS: Final = ("reasons", "surface", "user_id", "org_id")
 _WHOSE: Final = {"user": "user_id", "organisation": "org_id"}
 
 
@@ -44,10 +44,14 @@ class Lists:
 
     @classmethod
     def read(cls, run: Vouched, unit: UnitResult) -> Lists:
-        """Read them. Raises ValueError, OSError and what pyarrow does."""
+        """Read them; what only findings ask for, where the job looks for some.
+
+        Raises ValueError, OSError and what pyarrow does.
+        """
         if unit.decisions is None:
             raise ValueError("no decisions")
-        decisions = _read(run.audit, unit.decisions, _COLUMNS)
+        looks = run.job.pii is not None or unit.findings is not None
+        decisions = _read(run.audit, unit.decisions, [*_COLUMNS, *(_OF_TEXTS if looks else ())])
         findings = None
         if unit.findings is not None:
             findings = _read(run.audit, unit.findings)

@@ -7,6 +7,8 @@ import pyarrow as pa
 import pytest
 from corpusgate.connectors.audit import write_table
 from corpusgate.connectors.staged import StagedFile
+from corpusgate.jobs.plan import Unit
+from corpusgate.jobs.workers import grouped
 from runs.workshop import Workshop, stable
 from runs.world import table
 
@@ -52,6 +54,21 @@ def test_groups_of_any_size_give_the_same_bytes(many, monkeypatch):
     assert {1, 3} <= set(sizes)
     assert max(sizes) > 3
     assert outputs[0] == outputs[1] == outputs[2]
+
+
+@pytest.mark.parametrize(("workers", "share"), [(1, 1), (2, 1 / 10), (4, 1 / 5)])
+def test_nobody_waits_long_for_the_last_group(workers, share):
+    units = [Unit(str(n), "", 100, "", None, range(1), 0, 43_000) for n in range(20)]
+    sizes = [len(group) for group in grouped(units, workers)]
+    assert sum(sizes) == 20
+    assert max(sizes) <= 20 / workers * share
+
+
+def test_tiny_files_are_decided_many_at_a_time():
+    units = [Unit(str(n), "", 100, "", None, range(1), 0, 43) for n in range(20_000)]
+    sizes = [len(group) for group in grouped(units, 2)]
+    assert len(sizes) < 200
+    assert sum(sizes) == 20_000
 
 
 def test_ids_of_two_types_meet_in_one_group(workshop):

@@ -7,6 +7,7 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from corpusgate import JobError
@@ -26,6 +27,18 @@ def sound(workshop: Workshop, *doubted: str, **options) -> dict[str, int]:
     assert verdict.faults == []
     assert {check for check, _ in verdict.tally.doubts} == set(doubted)
     return {row["check"]: row["right"] for row in verdict.tally.rows()}
+
+
+@pytest.mark.parametrize("together", [1, 5, 3_000])
+def test_rows_in_any_order_come_into_that_of_their_shards(together):
+    rows = np.array([(shard, row) for shard in range(3) for row in range(6_000)])
+    runs = np.append(0, 1 + np.random.default_rng(7).permutation(len(rows) // together - 1))
+    mixed = rows.reshape(-1, together, 2)[runs].reshape(-1, 2)
+    names = pa.array(["a", "b", "c"])
+    shards = pa.DictionaryArray.from_arrays(pa.array(mixed[:, 0], pa.uint8()), names)
+    table = decided.in_order(pa.table({"shard": shards, "row": mixed[:, 1]}))
+    assert table["row"].to_pylist() == rows[:, 1].tolist()
+    assert table["shard"].to_pylist() == [names[n].as_py() for n in rows[:, 0]]
 
 
 def test_a_run_that_decides_alone_is_sound(workshop: Workshop):

@@ -10,7 +10,6 @@ from corpusgate.filters.registers import RegisterSet
 from corpusgate.filters.schema import DERIVED, PROVENANCE
 from corpusgate.filters.sql.decide import (
     DECISION,
-    PURGE,
     Corpus,
     Question,
     decision_sql,
@@ -18,6 +17,7 @@ from corpusgate.filters.sql.decide import (
     twice_sql,
 )
 from corpusgate.filters.sql.marks import Reasons
+from corpusgate.filters.sql.purge import PURGE
 
 ASKED = (*DERIVED, *DECISION, *PURGE)
 

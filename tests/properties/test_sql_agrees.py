@@ -11,7 +11,8 @@ from corpusgate.filters.decide import Judge, bind
 from corpusgate.filters.provenance import conform
 from corpusgate.filters.registers import FIELDS
 from corpusgate.filters.schema import DERIVED, PROVENANCE, SUBJECTS
-from corpusgate.filters.sql.decide import DECISION, PURGE
+from corpusgate.filters.sql.decide import DECISION
+from corpusgate.filters.sql.purge import PURGE
 from corpusgate.filters.state import States
 from corpusgate.filters.to_polars import TIMESTAMP
 from hypothesis import given, settings
