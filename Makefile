@@ -26,7 +26,7 @@ test: $(READY) ## Run the tests, without the slow and the fault suites
 	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not slow and not faults"
 
 faults: $(READY) ## Run the slow and the fault suites
-	$(BIN)/pytest $(SIDE_BY_SIDE) -m "slow or faults"
+	$(BIN)/pytest $(SIDE_BY_SIDE) --no-loadscope-reorder -m "slow or faults"
 
 check: lint types layers doctest ## Lint, format, types, import layers and doctests; changes nothing
 

@@ -260,7 +260,7 @@ def sql(options: argparse.Namespace) -> Iterator[str]:
         ratio = median_ratio(facts["session_s"], facts[f"{who}_s"])
         seconds, cpu = (statistics.median(facts[f"{who}_{of}"]) for of in ("s", "cpu"))
         yield f"| {shown} | {seconds:.2f} | {cpu:.2f} | {ratio:.2f} |"
-    turns = 2 * options.repeat + 1
+    turns = 5 * options.repeat
     program = [sys.executable, str(HERE / "functions.py"), str(PROSE), str(turns)]
     facts = measure(program, HERE).facts
     yield f"\n{facts['megabytes']:.0f} MB of prose, one thread, processor time, best of {turns}.\n"
