@@ -31,7 +31,7 @@ class Nodes:
     def __init__(
         self, temporary: str, first: Mapping[str, str] | None, second: Mapping[str, str] | None
     ) -> None:
-        from ray._private.utils import get_default_ray_temp_dir
+        from ray._common.utils import get_default_ray_temp_dir
         from ray.cluster_utils import Cluster
 
         # The address of a cluster is noted there, wherever its nodes keep the rest.
