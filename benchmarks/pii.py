@@ -5,7 +5,7 @@
 Figures are for one core: processor time of one thread, a process for each measurement, the fastest
 of the repetitions, since what else a machine does only ever makes one slower. Each has seen some
 values of each kind before the clock starts. Slow detectors get the first megabytes only (column
-MB). Prose and chat are generated (`texts.py`); web text, source code and IRC logs come from --data,
+MB). Prose and chats are generated (`texts.py`); web text, source code and IRC logs come from --data,
 else they are generated or left out. Each promise is printed with what was measured.
 
 `recognised`: of the kinds of values that are planted (`planted.py`), of how many a detector sees
@@ -50,7 +50,7 @@ SHARES: Final = {
 HEADER: Final = """\
 | who | MB | MB/s | ours / it | recognised | knows | findings a MB | peak MB |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"""
-FAST: Final = ("prose", "chat", "web text")
+FAST: Final = ("prose", "chat", "support chat", "web text", "IRC messages")
 PACKAGES: Final = (
     "hyperscan",
     "presidio-analyzer",
@@ -122,6 +122,7 @@ def sources(data: str | None, size: int) -> dict[str, Callable[[], list[str]]]:
     found: dict[str, Callable[[], list[str]]] = {
         "prose": lambda: texts.generate("prose", size),
         "chat": lambda: texts.generate("chat", size),
+        "support chat": lambda: texts.generate("support chat", size),
     }
     if data is None:
         return found | {

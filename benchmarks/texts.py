@@ -1,7 +1,8 @@
 """Texts to measure detection on: prose, chat, source code, logs. Generated; no text occurs twice.
 
-Personal information is planted as densely as web text, support chats, repositories and chat logs
-hold it (`DENSITY`). Numbers that are none stand around it: years, prices, versions, hashes, times.
+Personal information is planted about as densely as web text, chats, repositories and chat logs
+hold it (`DENSITY`); `support chat` is chat in which every tenth message or so leaves an address or
+a number. Numbers that are none stand around it: years, prices, versions, hashes, times.
 """
 
 from __future__ import annotations
@@ -13,8 +14,17 @@ from typing import Final
 import planted
 from words import ADJECTIVES, LINKS, NAMES, NOUNS, PLACES, VERBS
 
-DENSITY: Final = {"prose": 4_000, "chat": 2_000, "code": 16_000, "logs": 2_000}
-"""Characters for each planted value, on average."""
+DENSITY: Final = {
+    "prose": 4_000,
+    "chat": 20_000,
+    "support chat": 2_000,
+    "code": 16_000,
+    "logs": 2_000,
+}
+"""Characters for each planted value, on average.
+
+In chats of a public channel, words alone, the scanner finds 51 a million characters.
+"""
 
 
 def prose(rng: random.Random, size: int) -> Iterator[str]:
@@ -24,7 +34,12 @@ def prose(rng: random.Random, size: int) -> Iterator[str]:
 
 def chat(rng: random.Random, size: int) -> Iterator[str]:
     """Single messages of one to a few sentences; some with emoji, some without capitals."""
-    return _documents(rng, size, "chat", lambda: rng.choice((1, 1, 2, 2, 3, 5)), _message)
+    return _documents(rng, size, "chat", _sentences(rng), _message)
+
+
+def support_chat(rng: random.Random, size: int) -> Iterator[str]:
+    """The same, with ten times as much personal information."""
+    return _documents(rng, size, "support chat", _sentences(rng), _message)
 
 
 def code(rng: random.Random, size: int) -> Iterator[str]:
@@ -40,6 +55,7 @@ def logs(rng: random.Random, size: int) -> Iterator[str]:
 KINDS: Final[dict[str, Callable[[random.Random, int], Iterator[str]]]] = {
     "prose": prose,
     "chat": chat,
+    "support chat": support_chat,
     "code": code,
     "logs": logs,
 }
@@ -119,6 +135,10 @@ def _object(rng: random.Random) -> str:
         case 5:
             return f"the {_noun(rng)} of the {_noun(rng)}"
     return f"{rng.choice(('the', 'a', 'every', 'his', 'her', 'no'))} {_noun(rng)}"
+
+
+def _sentences(rng: random.Random) -> Callable[[], int]:
+    return lambda: rng.choice((1, 1, 2, 2, 3, 5))
 
 
 def _message(rng: random.Random) -> str:
