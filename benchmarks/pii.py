@@ -5,8 +5,8 @@
 Figures are for one core: processor time of one thread, a process for each measurement, the fastest
 of the repetitions, since what else a machine does only ever makes one slower. Each has seen some
 values of each kind before the clock starts. Slow detectors get the first megabytes only (column
-MB). Prose and chats are generated (`texts.py`); web text, source code and IRC logs come from --data,
-else they are generated or left out. Each promise is printed with what was measured.
+MB). Prose and chats are generated (`texts.py`); web text, source code and IRC logs come from
+--data, else they are generated or left out. Each promise is printed with what was measured.
 
 `recognised`: of the kinds of values that are planted (`planted.py`), of how many a detector sees
 most, each in a sentence of its own; `knows`: how many kinds it says it finds.

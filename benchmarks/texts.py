@@ -38,7 +38,7 @@ def chat(rng: random.Random, size: int) -> Iterator[str]:
 
 
 def support_chat(rng: random.Random, size: int) -> Iterator[str]:
-    """The same, with ten times as much personal information."""
+    """Chat with ten times as much personal information."""
     return _documents(rng, size, "support chat", _sentences(rng), _message)
 
 

@@ -12,6 +12,7 @@ from typing import ClassVar, Final
 
 from presidio_analyzer import Pattern
 
+from ..digits import digits
 from .anchored import AnchoredPattern, AnchoredRecognizer, after
 
 _LEFT: Final = r"(?<![\w.+])(?<!\w[.,/-])(?<![0-9a-f]{4}[^\w\n])(?<![0-9][^\w\n])"
@@ -53,10 +54,6 @@ def luhn(digits: str) -> bool:
     return (sum(values[::2]) + doubled) % 10 == 0
 
 
-def _digits(text: str) -> str:
-    return "".join(str(int(c)) for c in text if c.isdecimal())
-
-
 def _grouped(name: str, sizes: tuple[int, ...]) -> AnchoredPattern:
     """Give groups of these sizes, between them spaces throughout, or dashes throughout."""
     numbers = [rf"\d{{{size}}}" for size in sizes]
@@ -78,8 +75,8 @@ class CardRecognizer(AnchoredRecognizer):
 
     def validate_result(self, pattern_text: str) -> bool:
         """Check range, length and check digit."""
-        digits = _digits(pattern_text)
-        return _COMMON.fullmatch(digits) is not None and luhn(digits)
+        number = digits(pattern_text)
+        return _COMMON.fullmatch(number) is not None and luhn(number)
 
 
 class ToldCardRecognizer(AnchoredRecognizer):
@@ -98,5 +95,5 @@ class ToldCardRecognizer(AnchoredRecognizer):
 
     def validate_result(self, pattern_text: str) -> bool:
         """Check range, length and check digit."""
-        digits = _digits(pattern_text)
-        return _ANY.fullmatch(digits) is not None and luhn(digits)
+        number = digits(pattern_text)
+        return _ANY.fullmatch(number) is not None and luhn(number)

@@ -16,6 +16,7 @@ from typing import ClassVar, Final
 import phonenumbers
 from presidio_analyzer import Pattern
 
+from ..digits import digits
 from .anchored import AnchoredPattern, AnchoredRecognizer, after
 from .numbering import surely_possible, surely_valid
 
@@ -42,10 +43,6 @@ _MIN_GROUPS: Final = 2
 _TELLING: Final = 9
 _TEN: Final = 10
 _DOTS: Final = 3
-
-
-def _digits(text: str) -> str:
-    return "".join(str(int(c)) for c in text if c.isdecimal())
 
 
 @lru_cache(maxsize=1 << 16)
@@ -87,18 +84,18 @@ def _is_national(text: str) -> bool:
     Nine digits after a trunk prefix tell enough by themselves: people group them as they like.
     """
     groups = re.findall(r"\d+", text)
-    sizes, digits = tuple(map(len, groups)), _digits(text)
-    if not _MIN <= len(digits) <= _MAX or len(set(digits)) < _MIN_KINDS:
+    sizes, dialled = tuple(map(len, groups)), digits(text)
+    if not _MIN <= len(dialled) <= _MAX or len(set(dialled)) < _MIN_KINDS:
         return False
     if len(groups) > 1 and all(group[0] == "0" for group in groups):
         return False
-    own_groups = digits[0] != "0" or len(digits) <= _TELLING or "." in text
+    own_groups = dialled[0] != "0" or len(dialled) <= _TELLING or "." in text
     for region, pattern, prefix in _regions():
-        body = digits.removeprefix(prefix)
-        if not (pattern.fullmatch(body) or pattern.fullmatch(digits)):
+        body = dialled.removeprefix(prefix)
+        if not (pattern.fullmatch(body) or pattern.fullmatch(dialled)):
             continue
         try:
-            number = phonenumbers.parse(digits, region)
+            number = phonenumbers.parse(dialled, region)
         except phonenumbers.NumberParseException:
             continue
         if not phonenumbers.is_valid_number_for_region(number, region):
@@ -191,7 +188,7 @@ class NorthAmericanPhoneRecognizer(AnchoredRecognizer):
         text = _EXTENSION.sub("", pattern_text)
         if _is_something_else(text):
             return True
-        return not re.search(r"[^\d\s]", text) and not _is_north_american(_digits(text))
+        return not re.search(r"[^\d\s]", text) and not _is_north_american(digits(text))
 
 
 class NationalPhoneRecognizer(AnchoredRecognizer):
@@ -263,4 +260,4 @@ class ToldPhoneRecognizer(AnchoredRecognizer):
     def invalidate_result(self, pattern_text: str) -> bool:
         """Say whether it is too short, too long, or something else."""
         text = _EXTENSION.sub("", pattern_text)
-        return not _MIN <= len(_digits(text)) <= _MAX or _is_something_else(text)
+        return not _MIN <= len(digits(text)) <= _MAX or _is_something_else(text)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Final, TypeVar
 
 T = TypeVar("T")
-_OTHERS: Final = re.compile(r"\D")
 _DECIMAL: Final = re.compile(r"\d")
 _ALPHANUMERIC: Final = re.compile(r"[^\W_]")
 
@@ -54,17 +52,6 @@ class Kind:
 def words(text: str) -> tuple[str, ...]:
     """Give the words of a text: a long table reads better as a text than as a list."""
     return tuple(text.split())
-
-
-def digits(value: str) -> str:
-    """Give the decimal digits of a text, of any script, as ASCII.
-
-    >>> digits("٣-4")
-    '34'
-    """
-    if value.isascii():
-        return _OTHERS.sub("", value)
-    return "".join(str(unicodedata.decimal(c)) for c in value if c.isdecimal())
 
 
 def fill(form: str, characters: str, *, letters: bool = False) -> str:

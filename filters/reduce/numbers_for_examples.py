@@ -17,7 +17,8 @@ import ipaddress
 import re
 from typing import Final
 
-from .draw import Draw, Kind, digits, fill, words
+from ..digits import digits
+from .draw import Draw, Kind, fill, words
 
 _CARDS: Final = words(
     "4111111111111111 4012888888881881 4242424242424242 4000056655665556 4222222222222 "

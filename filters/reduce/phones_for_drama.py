@@ -18,7 +18,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from .draw import Draw, Kind, digits, fill, words
+from ..digits import digits
+from .draw import Draw, Kind, fill, words
 
 _AREAS: Final = words(
     "201 202 203 205 206 207 208 209 210 212 213 214 215 216 217 218 219 224 225 228 229 231 234 "
