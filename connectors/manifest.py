@@ -63,9 +63,15 @@ def write_run_state(output: Folder, state: RunState) -> None:
 
 def read_run_state(output: Folder) -> RunState | None:
     """Read how far an earlier run came; None if there was none."""
-    data = _read(output, RUN)
+    data = _read(output, RUN, "start anew with --fresh")
+    if data is None:
+        return None
     known = RunState.__dataclass_fields__
-    return RunState(**{k: v for k, v in data.items() if k in known}) if data else None
+    try:
+        return RunState(**{k: v for k, v in data.items() if k in known})
+    except TypeError:
+        what = "it does not say how far a run is"
+        raise OutputError(output.show(RUN), what, "start anew with --fresh") from None
 
 
 def write_manifest(output: Folder, facts: Mapping[str, Any]) -> Written:
@@ -75,7 +81,7 @@ def write_manifest(output: Folder, facts: Mapping[str, Any]) -> Written:
 
 def read_manifest(output: Folder) -> dict[str, Any] | None:
     """Read the manifest of a finished run; None if there is none."""
-    return _read(output, MANIFEST)
+    return _read(output, MANIFEST, "remove it, and run again")
 
 
 def check_ours(output: Folder, audit: Folder) -> None:
@@ -91,7 +97,11 @@ def check_ours(output: Folder, audit: Folder) -> None:
         what = "it holds files that are not a run's output"
         raise OutputError(str(output), what, "give a new or empty folder as output.path")
     if apart and _names(audit):
-        mark = _read(audit, RUN) if RUN in _names(audit) else None
+        mark = (
+            _read(audit, RUN, "give a new or empty folder as output.audit")
+            if RUN in _names(audit)
+            else None
+        )
         if mark is None or mark.get("output") != place(output, audit):
             what = "it holds files that are not this output's"
             raise OutputError(str(audit), what, "give a new or empty folder as output.audit")
@@ -118,7 +128,7 @@ def _names(folder: Folder) -> set[str]:
     return {name for name in names if not name.endswith(PARTIAL)}
 
 
-def _read(output: Folder, name: str) -> dict[str, Any] | None:
+def _read(output: Folder, name: str, fix: str) -> dict[str, Any] | None:
     try:
         data = json.loads(output.read(name))
     except FileNotFoundError:
@@ -126,5 +136,5 @@ def _read(output: Folder, name: str) -> dict[str, Any] | None:
     except ValueError:
         data = None
     if not isinstance(data, dict):
-        raise OutputError(output.show(name), "it is no JSON object", "remove it, or use --fresh")
+        raise OutputError(output.show(name), "it is no JSON object", fix)
     return data

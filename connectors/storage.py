@@ -22,7 +22,7 @@ from .object_inputs import Far, matching
 from .stores import SCHEMES, USUAL, Storage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 INPUT_SUFFIXES = (
     ".parquet",
@@ -128,6 +128,41 @@ def list_inputs(patterns: Sequence[str], base: Path, storage: Storage = USUAL) -
                 raise _collision(twin, file)
             by_name[file.name] = by_path[place] = file
     return sorted(by_name.values(), key=lambda file: file.name)
+
+
+def would_list(
+    patterns: Sequence[str],
+    base: Path,
+    storage: Storage,
+    folder: Folder,
+    names: Callable[[], Iterable[str]],
+) -> bool:
+    """Say whether `list_inputs` would give any file if files were called so, below a folder.
+
+    `names` gives them, in case that they matter. The folder need not be there.
+    """
+    for pattern in patterns:
+        root, glob = _root(*resolve(pattern, base, storage))
+        if not root.holds(folder):
+            continue
+        inner = [part for part in str(folder)[len(str(root)) :].split("/") if part]
+        marks = passed_over(glob) if glob else HIDDEN
+        if any(part.startswith(marks) for part in inner if marks):
+            continue
+        if not glob or any(fits([*inner, *name.split("/")], glob) for name in names()):
+            return True
+    return False
+
+
+def _root(folder: Folder, place: str) -> tuple[Folder, Sequence[str]]:
+    """Part a pattern into what is there, links followed, and the glob below it, if it has one."""
+    if not folder.remote:
+        path = Path(place)
+        above, glob = (path, ()) if path.exists() else split_glob(path)
+        return LocalFolder(above.resolve()), glob
+    parts = place.split("/")
+    fixed = next((at for at, part in enumerate(parts) if has_magic(part)), len(parts))
+    return folder.at("/".join(parts[:fixed])), parts[fixed:]
 
 
 def partitions(name: str) -> dict[str, str | None]:

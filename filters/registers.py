@@ -253,18 +253,18 @@ def _column(frame: pl.DataFrame, column: str, field: Field, where: str) -> pl.Se
     values = _cast(raw, field, where)
     bad = values.is_null() & raw.is_not_null()
     if bad.any():
-        what = f"{_rows(bad)} of `{column}` hold no {_spelled(field)}"
+        what = f"`{column}` holds no {_spelled(field)} in {_rows(bad)}"
         raise RegisterError(where, what, _how(field))
     empty = values.is_null()
     if field.dtype == pl.String() and not field.known:
         empty |= (values.str.strip_chars() == "").fill_null(value=False)
     if not field.optional and empty.any():
         fix = "a register with gaps permits nothing: mend the extract"
-        raise RegisterError(where, f"{_rows(empty)} of `{column}` are empty", fix)
+        raise RegisterError(where, f"`{column}` is empty in {_rows(empty)}", fix)
     if field.known:
         strange = values.is_not_null() & ~_all_known(values, field.known)
         if strange.any():
-            what = f"{_rows(strange)} of `{column}` hold something unknown"
+            what = f"`{column}` holds something unknown in {_rows(strange)}"
             raise RegisterError(where, what, f"known are {', '.join(field.known)}")
     return values.alias(column)
 
@@ -307,9 +307,12 @@ def _times(raw: pl.Series, where: str) -> pl.Series:
         return raw.to_frame().select(from_zoned(pl.col(raw.name), dtype)).to_series()
     if isinstance(dtype, pl.String):
         return from_text(raw)
+    column = f"{where}.columns.{raw.name}"
+    if dtype.is_numeric():
+        what = f"`{raw.name}` is {dtype}, a time of which nobody knows the unit"
+        raise RegisterError(where, what, f"say it: {column}: {{column: …, unit: s}}")
     what = f"`{raw.name}` is {dtype}, a time without a zone"
-    zone = f"{where}.columns.{raw.name}: {{column: …, timezone: UTC}}"
-    fix = f"store zoned timestamps, or say which zone: {zone}"
+    fix = f"store zoned timestamps, or say which zone: {column}: {{column: …, timezone: UTC}}"
     raise RegisterError(where, what, fix)
 
 

@@ -11,8 +11,8 @@ import duckdb
 import pyarrow as pa
 
 from ..connectors.folder import Folder
-from ..filters.errors import SchemaError, UnitError
-from .plan import Plan
+from ..filters.errors import RegisterError, SchemaError, UnitError
+from .plan import Plan, check_types
 from .shard import opened
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ def duplicate_ids(plan: Plan, audit: Folder) -> pl.Series:
     A pass over the id columns alone; DuckDB spills to disk what memory does not hold. Raises
     UnitError where ids cannot be read: they may stand in other shards as well.
     """
+    for shard in plan.unreadable:
+        raise _needed(shard.name, shard.error)
     column = plan.settings.id_column
     failed: list[UnitError] = []  # DuckDB, which asks for the batches, would wrap what is raised
 
@@ -32,14 +34,13 @@ def duplicate_ids(plan: Plan, audit: Folder) -> pl.Series:
         for unit in plan.units:
             try:
                 with opened(unit, audit) as shard:
+                    check_types(plan.settings, plan.registers, shard.schema, unit.name)
                     for group in unit.groups(shard):
                         table = shard.read([column], range(group, group + 1))
                         ids = table.column(0).cast(pa.large_string())
                         yield from pa.table({"id": ids}).to_batches()
-            except (UnitError, SchemaError) as error:
-                what = f"{error.what}, and `unique: run` must know all ids"
-                fix = "mend or remove it, or say `unique: unit`"
-                failed.append(UnitError(unit.name, what, fix))
+            except (UnitError, SchemaError, RegisterError) as error:
+                failed.append(_needed(unit.name, error))
                 return
 
     reader = pa.RecordBatchReader.from_batches(pa.schema([("id", pa.large_string())]), batches())
@@ -57,3 +58,9 @@ def duplicate_ids(plan: Plan, audit: Folder) -> pl.Series:
     if failed:
         raise failed[0]
     return found["id"]
+
+
+def _needed(shard: str, error: UnitError | SchemaError | RegisterError) -> UnitError:
+    where = "" if isinstance(error, UnitError) else f"{error.where}: "
+    what = f"{where}{error.what}, and `unique: run` must know all ids"
+    return UnitError(shard, what, "mend or remove it, or say `unique: unit`")

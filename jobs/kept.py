@@ -22,15 +22,20 @@ _ANEW = "start anew with --fresh, say as_of in the job, or give another output.p
 
 
 def done_before(
-    plan: Plan, output: Folder, before: RunState, done: dict[str, UnitResult]
-) -> Summary:
-    """Give the summary of a finished run, if it is this very one."""
-    facts = read_manifest(output)
-    same = plan.digest == before.digest and set(plan.keys().values()) == done.keys()
-    if facts is None or not same or plan.unreadable:
-        what = f"a run as of {before.as_of} is finished here, and what it was made from has changed"
-        raise OutputError(str(output), what, _ANEW)
-    return replace(summarise(facts, output, plan.job.output.path), done_before=True)
+    plan: Plan, output: Folder, audit: Folder, before: RunState, done: dict[str, UnitResult]
+) -> Summary | None:
+    """Give the summary of a finished run, if it is this very one; None if files of it are gone.
+
+    Raises OutputError if it is another one.
+    """
+    keys = set(plan.keys().values())
+    same = plan.digest == before.digest and not plan.unreadable
+    if same and keys == done.keys() and (facts := read_manifest(output)) is not None:
+        return replace(summarise(facts, output, plan.job.output.path), done_before=True)
+    if same and keys == committed(audit).keys():
+        return None
+    what = f"a run as of {before.as_of} is finished here, and what it was made from has changed"
+    raise OutputError(str(output), what, _ANEW)
 
 
 def only_unreadable(

@@ -129,9 +129,10 @@ def _planned(
     plan = make_plan(spec, as_of, inputs)
     if before and (retry or (finished and spec.moment is None)):
         done = intact(output, audit)
-        if finished:
-            return done_before(plan, output, before, done)
-        only_unreadable(plan, audit, before, done)
+        if finished and (summary := done_before(plan, output, audit, before, done)):
+            return summary
+        if retry:
+            only_unreadable(plan, audit, before, done)
     return plan
 
 

@@ -19,7 +19,13 @@ from ..connectors.at_once import at_once
 from ..connectors.folder import HERE, Folder
 from ..connectors.jsonl import is_jsonl, jsonl_digest
 from ..connectors.parquet import ParquetShard
-from ..connectors.storage import InputFile, list_inputs, open_folder, partitions
+from ..connectors.storage import (
+    InputFile,
+    list_inputs,
+    open_folder,
+    partitions,
+    would_list,
+)
 from ..filters.decide import bind
 from ..filters.document import suggest
 from ..filters.errors import Fault, JobError, RegisterError, SchemaError, UnitError
@@ -234,13 +240,23 @@ def _consequence(column: str) -> str:
 def list_corpus(job: Job) -> tuple[InputFile, ...]:
     """List the files of a job's corpus.
 
-    Raises SchemaError for what is not there, JobError for a corpus inside the output.
+    Raises SchemaError for what is not there, JobError for a corpus inside the output, and for an
+    output that the corpus's own pattern would take for a part of it.
     """
     inputs = tuple(list_inputs(job.input.path, job.base, job.stores))
     output, audit = output_folders(job)
     if any(output.holds(item.real) or audit.holds(item.real) for item in inputs):
         fix = "write somewhere else, or read a narrower input.path"
         raise JobError(job.source, (Fault("output.path", "the input lies inside the output", fix),))
+    for folder, place in ((output, "eligible"), (audit, "decisions")):
+
+        def names(below: str = place) -> Iterator[str]:
+            return (f"{below}/{item.name}" for item in inputs)
+
+        if would_list(job.input.path, job.base, job.stores, folder, names):
+            what = "the output lies inside the input, which would hold what is released"
+            fix = "write somewhere else, or read a narrower input.path"
+            raise JobError(job.source, (Fault("output.path", what, fix),))
     return inputs
 
 

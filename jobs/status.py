@@ -23,9 +23,10 @@ from .spec import load_job
 class Status:
     """How far a run is.
 
-    `state` is `running`, `stopped` half-way, `finished`, or `incomplete`: finished, but for shards
-    that could not be read. `rows` and `eligible` count what is done. The last three are known only
-    of a run that has done something; `seconds_left` only while it is running.
+    `state` is `running`, `stopped` half-way, `finished`, `damaged` where results of a finished run
+    are gone since, or `incomplete`: finished, but for shards that could not be read. `rows` and
+    `eligible` count what is done. The last three are known only of a run that has done something;
+    `seconds_left` only while it is running.
     """
 
     output: str
@@ -61,6 +62,8 @@ def status(where: str | Path) -> Status:
     alive = running and is_locked(output)
     name = state.state if not running else "running" if alive else "stopped"
     results = committed(audit)
+    if name == "finished" and len(results) < (state.units or 0):
+        name = "damaged"
     bad = dict(state.unreadable) if running else _unreadable(audit)
     speed = _speed(audit, state, results) if running else {}
     if not alive:

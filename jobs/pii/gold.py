@@ -78,7 +78,19 @@ def _gold(item: InputFile, scratch: Path) -> pl.DataFrame:
         frame = pl.DataFrame(table).with_columns(_spans(), pl.col("text").cast(pl.String))
     except pl.exceptions.PolarsError:
         raise SchemaError(item.name, "`spans` or `text` has another type", _FIX) from None
+    if odd := _astray(frame):
+        what = f"{odd} of the spans lie{'s' if odd == 1 else ''} outside the text, or end early"
+        raise SchemaError(item.name, what, _FIX)
     return frame.with_row_index("doc_id").cast({"doc_id": pl.Int64})
+
+
+def _astray(frame: pl.DataFrame) -> int:
+    """Count the spans that are no part of their text."""
+    spans = frame.select("spans", size=pl.col("text").str.len_chars().fill_null(0))
+    each = spans.explode("spans").drop_nulls("spans").unnest("spans")
+    inside = (pl.col("start") >= 0) & (pl.col("start") < pl.col("end"))
+    inside &= pl.col("end") <= pl.col("size")
+    return each.filter(inside.fill_null(value=False).not_()).height
 
 
 def _spans() -> pl.Expr:

@@ -250,6 +250,26 @@ def test_an_id_that_stands_in_two_shards_is_found_where_asked_for(workshop, uniq
     assert summary.eligible == expected
 
 
+@pytest.mark.parametrize("kind", ["garbage", "binary", "floats"])
+def test_unique_over_the_run_stops_at_ids_that_cannot_be_read(workshop, capsys, kind):
+    workshop.write("a.parquet", table("x", ["web", "consumer"]))
+    if kind == "floats":
+        workshop.write("b.jsonl", b'{"id": 7.5, "source": "public_web", "text": "t"}\n')
+    else:
+        ids = pa.array([b"1"]) if kind == "binary" else pa.array(["1"])
+        wrong = table("y", ["web"])
+        wrong = wrong.set_column(wrong.schema.get_field_index("id"), "id", ids)
+        path = workshop.write("b.parquet", wrong)
+        if kind == "garbage":
+            path.write_bytes(b"PAR1 and no more")
+    done = workshop.command(capsys, "run", workshop.job({"input": {"unique": "run"}}))
+    assert done.returncode == FAILED
+    (line,) = [line for line in done.stderr.splitlines() if "`unique: run` must know" in line]
+    assert "b." in line
+    assert not list(workshop.out.glob("eligible/*"))
+    assert workshop.run(fresh=True).unreadable  # without it, that shard alone
+
+
 def test_unique_over_the_run_holds_for_json_lines_too(workshop, capsys):
     workshop.write("a.parquet", table("x", ["web", "consumer"]).drop_columns(["parents"]))
     workshop.write("b.jsonl", b'{"id": "x#0#web", "source": "public_web", "text": "t"}\n')
@@ -270,6 +290,40 @@ def test_unique_over_the_run_holds_for_json_lines_too(workshop, capsys):
     done = workshop.command(capsys, "run", workshop.job(changes), "--json")
     assert done.returncode == 0, done.stderr
     assert '"input:duplicate-record_id": 2' in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("path", "output", "inside"),
+    [
+        ("corpus", "corpus", True),
+        ("corpus", "corpus/out", True),
+        ("corpus", "corpus/_out", False),  # a folder's hidden files are passed over
+        ("corpus/**/*.parquet", "corpus/out", True),
+        ("corpus/**/*.parquet", "corpus/.out", False),
+        ("c*/*.parquet", "corpus/out", False),
+        ("c*/?.parquet", "corpus", True),
+        ("corpus/*.parquet", "corpus/out", False),
+        ("corpus/a.parquet", "corpus/out", False),
+        ("**/a.parquet", "elsewhere", True),
+        ("corpus", "elsewhere", False),
+    ],
+)
+def test_an_output_that_the_next_run_would_read(full, capsys, path, output, inside):
+    job = full.job({"input": {"path": [path]}, "output": {"path": output}})
+    for command in (["run"], ["plan"]) if inside else (["run"], ["run"]):
+        before = set(full.folder.rglob("*"))
+        done = full.command(capsys, *command, job)
+        if inside:
+            assert done.returncode != 0
+            assert set(full.folder.rglob("*")) == before
+        else:
+            assert done.returncode == 0, done.stderr
+
+
+def test_lists_apart_are_not_read_by_the_next_run_either(full, capsys):
+    job = full.job({"output": {"path": "out", "audit": "corpus/audit"}})
+    done = full.command(capsys, "run", job)
+    assert (done.returncode, "the output lies inside the input" in done.stderr) == (USAGE, True)
 
 
 def test_an_output_that_holds_something_else_is_left_alone(full, capsys):

@@ -521,6 +521,13 @@ def test_what_is_no_gold_is_refused(corpus, pii, name):
     assert "list<struct<start, end, label>>" in " ".join(done.stderr.split()).lower()
 
 
+@pytest.mark.parametrize("span", [(5, 2), (3, 3), (-1, 2), (0, 5)])
+def test_spans_that_are_no_part_of_their_text_are_refused(pii, span):
+    pq.write_table(gold([("four", [(0, 4, "EMAIL"), (*span, "EMAIL")])]), "gold.parquet")
+    done = pii("evaluate", "gold.parquet")
+    assert (done.returncode, "1 of the spans lies outside" in done.stderr) == (cli.FAILED, True)
+
+
 def test_the_catalogue_shows_defaults_and_the_rest_when_asked(pii):
     shown = {tuple(a): json.loads(pii("entities", *a, "--json").stdout) for a in ([], ["--all"])}
     default, every = shown.values()

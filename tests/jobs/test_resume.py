@@ -5,6 +5,7 @@ from pathlib import Path
 
 import corpusgate
 import pytest
+from corpusgate.connectors.manifest import MANIFEST
 from filelock import FileLock
 from runs.workshop import Workshop, merge, stable, tree
 from runs.world import GONE_AT, NAMES, REGISTERS
@@ -102,6 +103,33 @@ def test_a_finished_run_with_a_default_as_of_says_so_and_touches_nothing(full, c
     assert "has changed" in changed.stderr
     assert "--fresh" in changed.stderr
     assert {path: path.stat().st_mtime_ns for path in full.out.rglob("*")} == before
+
+
+@pytest.mark.parametrize("name", ["eligible/a.parquet", "audit/decisions/b.parquet", MANIFEST])
+@pytest.mark.parametrize("cut", [False, True])
+def test_what_is_missing_of_a_finished_run_is_made_again(full, capsys, name, cut):
+    job = full.job({"as_of": None})
+    full.command(capsys, "run", job)
+    whole, path = stable(full.out), full.out / name
+    if cut and name != MANIFEST:
+        path.write_bytes(path.read_bytes()[:-1])
+    else:
+        path.unlink()
+    done = full.command(capsys, "run", job)
+    assert done.returncode == 0, done.stderr
+    assert stable(full.out) == whole
+
+
+@pytest.mark.parametrize("content", ["x", "[]", "{}", '{"state": "finished"}'])
+def test_a_run_state_that_says_nothing_is_one_line_and_fresh_helps(full, capsys, content):
+    job = full.job()
+    full.command(capsys, "run", job)
+    (full.out / "run.json").write_text(content, "utf-8")
+    done = full.command(capsys, "run", job)
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "--fresh" in done.stderr
+    assert full.command(capsys, "run", job, "--fresh").returncode == 0
 
 
 def test_done_before_is_told_to_machines_and_to_the_quiet(full, capsys):

@@ -43,6 +43,13 @@ def stopped(monkeypatch, workshop, changes=None, units=1):
             workshop.run(changes)
 
 
+def test_a_finished_run_whose_lists_are_gone(full):
+    full.run()
+    shutil.rmtree(full.out / "audit")
+    found = status(full.out)
+    assert (found.state, found.units, found.units_done) == ("damaged", 2, 0)
+
+
 def test_a_finished_run(full, capsys):
     full.run()
     found = status(full.out)
