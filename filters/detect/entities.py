@@ -40,6 +40,7 @@ class Entity:
 # Entity, recogniser, country, languages, default. A web address, a date or a UUID says nothing
 # about a person by itself: by name only. Spanish, Italian and Polish identities are on in texts of
 # that language, as they are in Presidio.
+_CODE: Final = re.compile(r"[a-z]{2}")
 _TABLE: Final = """
 CREDIT_CARD                    CreditCardRecognizer                  -   -      default
 CRYPTO                         CryptoRecognizer                      -   -      default
@@ -170,6 +171,9 @@ def recognizers(
         raise ValueError(f"profile `{profile}`: {suggest(profile, PROFILES)}")
     if not languages or isinstance(languages, str):
         raise ValueError("languages is a list of at least one code: `languages: [en]`")
+    for code in languages:
+        if not _CODE.fullmatch(code):
+            raise ValueError(f"language `{code}`: write its two letters (ISO 639-1), as in `en`")
     own = [r for item in added for r in _added(item, languages)]
     offered = [r for language in languages for r in [*_offered(language, profile), *own]]
     offered = [*dict.fromkeys(r for r in offered if r.supported_language in languages)]

@@ -96,6 +96,7 @@ def test_each_language_has_its_own():
         (None, {"profile": "stirct"}, "did you mean `strict`"),
         (None, {"languages": []}, "languages is a list"),
         (None, {"languages": "en"}, "languages is a list"),
+        (None, {"languages": ["en", "english"]}, "language `english`: write its two letters"),
     ],
 )
 def test_what_nobody_recognises(asked, kwargs, says):
