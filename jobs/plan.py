@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
 from itertools import pairwise
@@ -310,6 +310,8 @@ def open_registers(job: Job, policy: BoundPolicy) -> tuple[RegisterSet, list[str
 
 def _freshness(job: Job, registers: RegisterSet, as_of: datetime) -> Iterator[str]:
     age = job.register_age
+    if as_of > datetime.now(UTC):
+        yield "as_of lies in the future: no register knows what will be so then"
     for name, register in registers.given().items():
         where = f"registers.{name}"
         if register.declared_empty:

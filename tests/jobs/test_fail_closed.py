@@ -236,6 +236,12 @@ def test_an_implausible_time_excludes_its_record(workshop, moment):
     assert workshop.run().reasons == {"input:implausible-time": 3}
 
 
+@pytest.mark.parametrize(("year", "warned"), [(2023, False), (2999, True)])
+def test_a_time_that_no_register_knows_of_is_warned_of(full, year, warned):
+    summary = full.run({"as_of": f"{year}-08-01T00:00:00Z"})
+    assert any("lies in the future" in warning for warning in summary.warnings) == warned
+
+
 def test_an_id_that_stands_twice_in_a_unit_names_neither(workshop):
     content = pa.concat_tables([table("x", ["web", "consumer"]), table("x", ["web"])])
     workshop.write("a.parquet", content)
