@@ -32,6 +32,9 @@ from .report import because
 from .shard import opened, provenance
 from .spec import Job, load_job
 
+_IN_FULL: Final = 3
+"""Records of one id that people see with every rule."""
+
 
 def explain_record(job: Job | str | Path, record_id: str) -> dict[str, Any]:
     """Judge one record as a run would, and give every step of it as plain data.
@@ -233,30 +236,40 @@ def render_explanation(facts: dict[str, Any]) -> None:
             ("not looked at", ", ".join(facts["shards_not_looked_at"])),
         ]
     )
-    for one in facts["found"]:
-        page.title(f"{one['shard']}, row {one['row']}")
-        page.fields(_shown(one["provenance"]))
-        page.title("what the registers say")
-        page.fields(_shown(one["state"]))
-        for rule in one["rules"]:
-            effect = "" if rule["effect"] == "input" else f"{rule['effect']} "
-            page.title(f"{effect}{rule['reason']}  {', '.join(rule['clauses'])}".rstrip())
-            page.line(rule["because"])
-            page.fields(
-                [
-                    ("rule", rule["condition"]),
-                    *_shown(rule["reads"]),
-                    ("outcome", f"{_value(rule['outcome'])}: {rule['means']}"),
-                ]
-            )
-        if one["findings"]:
-            page.title("personal information")
-            page.table(
-                ("what", "from", "to", "score", "operator", "where"),
-                (_found(finding) for finding in one["findings"]),
-            )
-        page.title("decision")
-        page.fields(_decided(one["decision"]))
+    for one in facts["found"][:_IN_FULL]:
+        _render(page, one)
+    if more := facts["found"][_IN_FULL:]:
+        page.title(f"{len(more):,} more with this id; --json shows all of them")
+        page.table(
+            ("shard", "row", "reason"),
+            ((one["shard"], str(one["row"]), one["decision"]["reason"]) for one in more),
+        )
+
+
+def _render(page: Page, one: dict[str, Any]) -> None:
+    page.title(f"{one['shard']}, row {one['row']}")
+    page.fields(_shown(one["provenance"]))
+    page.title("what the registers say")
+    page.fields(_shown(one["state"]))
+    for rule in one["rules"]:
+        effect = "" if rule["effect"] == "input" else f"{rule['effect']} "
+        page.title(f"{effect}{rule['reason']}  {', '.join(rule['clauses'])}".rstrip())
+        page.line(rule["because"])
+        page.fields(
+            [
+                ("rule", rule["condition"]),
+                *_shown(rule["reads"]),
+                ("outcome", f"{_value(rule['outcome'])}: {rule['means']}"),
+            ]
+        )
+    if one["findings"]:
+        page.title("personal information")
+        page.table(
+            ("what", "from", "to", "score", "operator", "where"),
+            (_found(finding) for finding in one["findings"]),
+        )
+    page.title("decision")
+    page.fields(_decided(one["decision"]))
 
 
 def _found(finding: dict[str, Any]) -> tuple[str, ...]:

@@ -207,6 +207,15 @@ def test_a_duplicate_shows_every_row(job):
     assert {item["decision"]["reason"] for item in found} == {"input:duplicate-record_id"}
 
 
+def test_of_many_duplicates_people_see_some_in_full_and_all_in_short(job, command):
+    for number in range(5):
+        pq.write_table(table([ROWS[0]]), job.parent / "corpus" / f"more{number}.parquet")
+    _, out, _ = command("explain", job, "--record", "web")
+    assert out.count("what the registers say") == 3
+    assert all(f"more{number}.parquet" in out for number in range(5))
+    assert "3 more with this id" in out
+
+
 def test_duplicates_across_shards_count_where_the_job_says_so(job):
     pq.write_table(table([ROWS[0]]), job.parent / "corpus" / "more.parquet")
     found = explain_record(job, "web")["found"]
