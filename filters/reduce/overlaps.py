@@ -9,6 +9,7 @@ touch are two.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 
@@ -47,13 +48,13 @@ def merge(findings: Sequence[Finding]) -> list[Merged]:
     >>> [(r.start, r.end, r.winner.entity) for r in merge(found)]
     [(0, 20, 'CREDIT_CARD')]
     """
-    if len(findings) == 1:
-        (only,) = findings
-        return [Merged(only.start, only.end, only)]
+    ordered = sorted(findings)
+    if all(one.end <= other.start for one, other in pairwise(ordered)):
+        return [Merged(each.start, each.end, each) for each in ordered]
     ranges: list[Merged] = []
     group: list[Finding] = []
     start = end = -1
-    for finding in sorted(findings):
+    for finding in ordered:
         if group and finding.start >= end:
             ranges.append(Merged(start, end, min(group, key=_rank)))
             group = []

@@ -101,7 +101,8 @@ def scan_leaves(
                 continue
             kept, reduced = _parted(findings, operators)
             ranges = merge(reduced)
-            listed = [merged.finding for merged in ranges]
+            apart = len(ranges) == len(reduced)
+            listed = reduced if apart else [merged.finding for merged in ranges]
             texts.append(
                 Text(
                     leaves=at,
@@ -111,7 +112,7 @@ def scan_leaves(
                     was=value,
                     now=value,
                     found=findings,
-                    listed=listed + kept,
+                    listed=[*listed, *kept],
                     ranges=ranges,
                     loose=reach is None or beyond(tried, ranges, reach.near),
                 )
@@ -188,12 +189,10 @@ def scan(
             yield number, value, left, tried[begin:end]
 
 
-def _parted(
-    findings: Sequence[Finding], operators: Operators
-) -> tuple[list[Finding], list[Finding]]:
+def _parted(findings: list[Finding], operators: Operators) -> tuple[list[Finding], list[Finding]]:
     """Part the findings to keep from those to reduce."""
     if not operators.keep_some:
-        return [], list(findings)
+        return [], findings
     kept = [found for found in findings if operators.of(found.entity).type == "keep"]
     return kept, [found for found in findings if operators.of(found.entity).type != "keep"]
 

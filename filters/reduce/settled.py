@@ -16,7 +16,7 @@ findings alone.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -53,7 +53,7 @@ class Settled:
         kinds = {operator.type for operator in self.operators.all()}
         return not (self._values or kinds & {"mask", "pseudonym"})
 
-    def left(self, text: str, findings: Sequence[Finding]) -> list[Finding]:
+    def left(self, text: str, findings: list[Finding]) -> list[Finding]:
         """Give the findings that are still to be reduced, in their order.
 
         >>> rules = Settled(Operators(), frozenset({"PERSON", "LOCATION"}))
@@ -62,7 +62,7 @@ class Settled:
         [Finding(start=12, end=16, entity='LOCATION', score=0.85)]
         """
         if self._bracketed and "<" not in text:
-            return list(findings)
+            return findings
         left, ours = [], []
         for finding in findings:
             operator = self.operators.of(finding.entity)

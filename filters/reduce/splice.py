@@ -43,14 +43,14 @@ def around(text: str, edits: Sequence[Edit], reach: Reach) -> Iterator[str]:
     """
     near, far = reach
     low = high = shift = 0
-    for edit in edits:
-        start = edit.start + shift
-        shift += len(edit.new) - (edit.end - edit.start)
-        end = edit.end + shift
+    for first, last, new in edits:
+        start = first + shift
+        end = start + len(new)
+        shift = end - last
         word = text.rfind(" ", 0, max(start - far, 0)) + 1
         begin = max(min(start - near, word - far), 0)
         word = text.find(" ", end + far)
-        end = min(max(end + near, word + far), len(text)) if word >= 0 else len(text)
+        end = max(end + near, word + far) if word >= 0 else len(text)
         if begin > high:
             if high:
                 yield text[low:high]
