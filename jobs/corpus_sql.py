@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
@@ -14,13 +14,13 @@ import duckdb
 import polars as pl
 
 from ..connectors.duckdb_names import DuckNames
-from ..connectors.jsonl import is_jsonl
+from ..connectors.jsonl import is_jsonl, jsonl_schema
 from ..connectors.parquet import ParquetShard
 from ..connectors.storage import InputFile, list_inputs, partitions
 from ..filters.errors import Fault, JobError, SchemaError, UnitError
 from ..filters.schema import PROVENANCE
 from ..filters.sql.decide import Corpus
-from ..filters.sql.mapping import mapped, quoted
+from ..filters.sql.mapping import mapped, quoted, require_types
 from ..filters.sql.provenance import SQL_TYPES, text
 from .plan import Settings, check_shard
 from .spec import Job
@@ -124,7 +124,11 @@ def corpus_files(job: Job, database: duckdb.DuckDBPyConnection, names: DuckNames
         try:
             file = named(item, names)
             if is_jsonl(item.name):
-                types = _jsonl_types(item)
+                schema = _jsonl_schema(item, settings.reads())
+                if schema is None:
+                    continue
+                check_shard(settings, schema.to_arrow(), item.name)
+                types = tuple((name, _json_type(dtype)) for name, dtype in schema.items())
                 _no_clash([*dict(types), *partitions(item.name)], item.name)
                 shards.append(_checked(job, Shard(file, types)))
                 continue
@@ -159,7 +163,9 @@ def nothing_to_read() -> str:
 def _checked(job: Job, shard: Shard) -> Shard:
     """Raise SchemaError unless a shard has what the job maps, in types that can be mapped."""
     types = {**dict(shard.types), **dict.fromkeys(_keys(shard), "VARCHAR")}
-    mapped(job.input.sources(), types, "input.columns")
+    sources = job.input.sources()
+    mapped(sources, types, "input.columns")
+    require_types(sources, types)
     return shard
 
 
@@ -190,15 +196,12 @@ def _parquet_types(
     return tuple((str(name), str(kind)) for name, kind in rows)
 
 
-def _jsonl_types(item: InputFile) -> tuple[tuple[str, str], ...]:
-    """Find the types that fit every line, as a run does."""
+def _jsonl_schema(item: InputFile, read: Collection[str]) -> pl.Schema | None:
+    """Find the types that fit every line, as a run does; None if there is no line."""
     try:
-        with item.folder.reading(item.path) as file:
-            schema = pl.scan_ndjson(file, infer_schema_length=None).collect_schema()
-    except (pl.exceptions.PolarsError, OSError):
-        what = "a line is not a JSON object, or the compression is broken"
-        raise UnitError(item.name, what, "mend the file") from None
-    return tuple((name, _json_type(dtype)) for name, dtype in schema.items())
+        return jsonl_schema(item.folder, item.path, item.name, read)
+    except OSError:
+        raise UnitError(item.name, "cannot be opened", "check its permissions") from None
 
 
 def _json_type(dtype: pl.DataType) -> str:

@@ -33,7 +33,7 @@ def duplicate_ids(plan: Plan, audit: Folder) -> pl.Series:
     def batches() -> Iterator[pa.RecordBatch]:
         for unit in plan.units:
             try:
-                with opened(unit, audit) as shard:
+                with opened(unit, audit, plan.settings) as shard:
                     check_types(plan.settings, plan.registers, shard.schema, unit.name)
                     for group in unit.groups(shard):
                         table = shard.read([column], range(group, group + 1))

@@ -18,9 +18,10 @@ from ..connectors.jsonl import is_jsonl
 from ..connectors.staged import StagedFile
 from ..connectors.storage import partitions, resolve, scheme_of
 from ..filters.errors import CorpusgateError, Fault, JobError
+from ..filters.mapping import Source
 from ..filters.policy import BoundPolicy
 from ..filters.registers import FIELDS, REGISTERS, Register, RegisterSet
-from ..filters.schema import PROVENANCE
+from ..filters.schema import PROVENANCE, Type
 from ..filters.sql.decide import Corpus, Question, decision_sql
 from ..filters.sql.mapping import mapped, quoted
 from ..filters.sql.provenance import SQL_TYPES, text
@@ -136,15 +137,46 @@ def _any_files(job: Job, files: CorpusFiles) -> Corpus:
     below = "".join(f", {partition(key, quoted(FILE))} AS {quoted(key)}" for key in keys)
     options = f"filename={text(FILE)}, hive_partitioning=false"
     if one.jsonl:
-        listed = ", ".join(f"{text(name)}: {text(kind)}" for name, kind in one.types)
+        strict = _strict(sources, types)
+        read_as = types | dict.fromkeys(strict, "JSON")
+        listed = ", ".join(f"{text(name)}: {text(kind)}" for name, kind in read_as.items())
         lines = "format='newline_delimited', maximum_object_size=134217728"
         relation = f"read_json(p_files, {options}, {lines}, columns={{{listed}}})"
-        relation = f"(SELECT *{below} FROM {relation})"
+        typed = ", ".join(f"{value} AS {quoted(name)}" for name, value in strict.items())
+        relation = f"(SELECT * REPLACE ({typed}){below} FROM {relation})"
     else:
         relation = f"read_parquet(p_files, {options}, union_by_name=true)"
         relation = f"(SELECT *, {_ROW}{below} FROM {relation})"
     unit = quoted(FILE) if job.input.unique == "unit" else "0"
     return Corpus(relation, columns, unit)
+
+
+_JSON: Final = {
+    "VARCHAR": "('VARCHAR')",
+    "BIGINT": "('BIGINT', 'UBIGINT')",
+    "BOOLEAN": "('BOOLEAN')",
+}
+"""What DuckDB says that JSON values are which come as such a column."""
+
+
+def _strict(sources: Mapping[str, Source], types: Mapping[str, str]) -> dict[str, str]:
+    """Give columns that are read as JSON, so that none is cast: a run refuses what is no id."""
+    read = frozenset[str]().union(
+        *(
+            source.reads()
+            for target, source in sources.items()
+            if source.sql is not None or PROVENANCE[target] is Type.STRING
+        )
+    )
+    columns = {}
+    for name in sorted(read & types.keys()):
+        dtype, value = types[name], quoted(name)
+        say = f"corpusgate: `{name}` has other types than when this was written"
+        columns[name] = (
+            f"(CASE WHEN json_type({value}) NOT IN {_JSON[dtype]} THEN error({text(say)})"
+            f" ELSE CAST({value} ->> '$' AS {dtype}) END)"
+        )
+    return columns
 
 
 def _register(

@@ -88,7 +88,7 @@ def _search(
     looked_at = 0
     for unit in plan.units:
         try:
-            with opened(unit, context.audit) as shard:
+            with opened(unit, context.audit, settings) as shard:
                 ids = provenance(unit, shard, settings)["record_id"].cast(pl.String)
         except (UnitError, SchemaError):
             skipped.append(unit.name)
@@ -112,7 +112,7 @@ def _judged(
     unit: Unit, rows: list[int], context: Context, policy: BoundPolicy
 ) -> Iterator[dict[str, Any]]:
     judge = context.judge
-    with opened(unit, context.audit) as shard:
+    with opened(unit, context.audit, context.settings) as shard:
         records = provenance(unit, shard, context.settings)
         context.registers.match_ids(id_kinds(records.schema))
         facts = judge.facts(judge.records([records], context.duplicates))[rows]

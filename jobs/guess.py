@@ -132,7 +132,9 @@ def _first_lines(item: InputFile) -> tuple[pa.Schema, dict[str, float]]:
             frame = pl.scan_ndjson(file, infer_schema_length=100).head(100).collect()
     except (pl.exceptions.PolarsError, OSError):
         fix = "mend the file, and check it with `jq -c . FILE`"
-        raise UnitError(item.name, "a line is not a JSON object", fix) from None
+        raise UnitError(
+            item.name, "it does not begin with lines that are JSON objects", fix
+        ) from None
     numbers = frame.select(pl.selectors.numeric().abs().max().cast(pl.Float64))
     largest = {column.name: float(column[0] or 0) for column in numbers if len(column)}
     return frame.to_arrow().schema, largest

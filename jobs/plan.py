@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -121,6 +121,19 @@ class Settings:
         """Name the columns of the corpus that provenance comes from."""
         return frozenset[str]().union(*(source.reads() for source in self.sources.values()))
 
+    def blank(self, name: str) -> dict[str, pl.DataType]:
+        """Give the columns of a file without records that has no schema: those asked for."""
+        columns: dict[str, pl.DataType] = {
+            **dict.fromkeys(sorted({*self.reads(), *self.keep}), pl.Null()),
+            **dict.fromkeys((self.id_column, *self.keep_raw), pl.String()),
+        }
+        paths = [parse_path(text) for text in self.text]
+        for path in paths:
+            ends = [other.steps for other in paths if other.column == path.column]
+            columns[path.column] = _leading_to_text(ends)
+        in_path = {"", *partitions(name)}
+        return {column: dtype for column, dtype in columns.items() if column not in in_path}
+
     def paths(self, schema: pa.Schema) -> tuple[TextPath, ...]:
         """Read the text paths against a shard's schema. Raises SchemaError."""
         paths = tuple(parse_path(text, schema.names) for text in self.text)
@@ -151,6 +164,21 @@ class Settings:
                     raise SchemaError(f"input.{key}", f"`{name}` holds text", fix)
         wanted.update(self.keep, self.keep_raw)
         return [name for name in schema.names if name in wanted]
+
+
+def _leading_to_text(ends: Sequence[tuple[str | None, ...]]) -> pl.DataType:
+    """Give the type in which these steps lead to strings."""
+    if not all(ends):
+        return pl.String()
+    if None in {steps[0] for steps in ends}:
+        return pl.List(_leading_to_text([steps[1:] for steps in ends]))
+    fields = dict.fromkeys(str(steps[0]) for steps in ends)
+    return pl.Struct(
+        {
+            name: _leading_to_text([steps[1:] for steps in ends if steps[0] == name])
+            for name in fields
+        }
+    )
 
 
 @dataclass(frozen=True)

@@ -49,9 +49,10 @@ def process(units: Sequence[Unit], keys: Mapping[Unit, str], context: Context) -
         frames: list[pl.DataFrame] = []
         for unit in units:
             try:
-                shard = stack.enter_context(opened(unit, context.audit))
+                shard = stack.enter_context(opened(unit, context.audit, context.settings))
                 frame = provenance(unit, shard, context.settings)
-                context.registers.match_ids(id_kinds(frame.schema))
+                if frame.height:  # JSON lines without any do not say of which type ids are
+                    context.registers.match_ids(id_kinds(frame.schema))
                 require_types(frame.schema)
                 read.append((unit, shard, context.settings.released(shard.schema)))
                 frames.append(frame)
@@ -94,15 +95,19 @@ def failed(base: UnitResult, error: CorpusgateError) -> UnitResult:
 
 
 @contextmanager
-def opened(unit: Unit, audit: Folder | Path) -> Iterator[ParquetShard]:
-    """Open a unit's file; JSON lines become Parquet first, below the audit folder."""
+def opened(unit: Unit, audit: Folder | Path, settings: Settings | None) -> Iterator[ParquetShard]:
+    """Open a unit's file; JSON lines become Parquet first, below the audit folder.
+
+    Where there is no line, it has the columns that `settings` ask for; without them it is an error.
+    """
     with ExitStack() as stack:
         folder: Opens = unit.folder
         digest = ""
         if is_jsonl(unit.name):
             scratch = StagedFile(audit, f"scratch/{unit.output}", OWNER_ONLY)
             folder = stack.enter_context(scratch)
-            digest = jsonl_to_parquet(unit.folder, unit.path, unit.name, scratch)
+            blank = None if settings is None else settings.blank(unit.name)
+            digest = jsonl_to_parquet(unit.folder, unit.path, unit.name, scratch, blank)
         shard = stack.enter_context(ParquetShard(folder, unit.path, unit.name))
         if is_jsonl(unit.name):
             shard.input_sha256 = digest

@@ -16,7 +16,7 @@ from ..errors import SchemaError
 from ..mapping import PERPETUAL, Source
 from ..parse import Names, parse, parse_time
 from ..predicate import Literal
-from ..schema import PROVENANCE, Type
+from ..schema import PROVENANCE, SUBJECTS, Type
 from ..times import FIRST, LAST, UNITS
 from ..to_duckdb import to_duckdb
 from .provenance import UNREADABLE, WHITE, instant, text
@@ -29,6 +29,7 @@ ZONED: Final = {"TIMESTAMP WITH TIME ZONE": "us", "TIMESTAMPTZ_NS": "ns"}
 _COARSE: Final = frozenset({"TIMESTAMP_S", "TIMESTAMP_MS", "DATE"})
 _NAIVE: Final = {"TIMESTAMP": "us", "TIMESTAMP_NS": "ns"} | dict.fromkeys(_COARSE, "us")
 _NULL: Final = '"NULL"'
+_IDS: Final = frozenset(SUBJECTS.values())
 _DAY: Final = 86_400_000_000
 
 
@@ -59,6 +60,25 @@ def mapped(
         target: _value(target, kinds[target], source, types, f"{where}.{target}")
         for target, source in sources.items()
     }
+
+
+def require_types(sources: Mapping[str, Source], types: Mapping[str, str]) -> None:
+    """Refuse what `provenance.require_types` refuses, of columns that can be cast to strings.
+
+    >>> require_types({"record_id": Source("id")}, {"id": "DOUBLE"})
+    Traceback (most recent call last):
+        ...
+    corpusgate.filters.errors.SchemaError: column `record_id`: DOUBLE is not a string. \
+Map a string column
+    """
+    for target, source in sources.items():
+        if source.column is None or PROVENANCE[target] is not Type.STRING:
+            continue
+        dtype = types[source.column]
+        kind = id_kind(dtype)
+        if dtype != _NULL and (kind is None or (target not in _IDS and kind != "string")):
+            what = f"{dtype} is not a string"
+            raise SchemaError(f"column `{target}`", what, "map a string column")
 
 
 def _value(target: str, kind: Type, source: Source, types: Mapping[str, str], place: str) -> str:

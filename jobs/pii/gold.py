@@ -69,7 +69,7 @@ def grade_files(patterns: Sequence[str], search: Search) -> list[Graded]:
 def _gold(item: InputFile, scratch: Path) -> pl.DataFrame:
     """Read a file of gold; its rows are numbered, since nobody promised that ids are unique."""
     unit = unit_of(item)
-    with opened(unit, scratch) as shard:
+    with opened(unit, scratch, None) as shard:
         missing = [name for name in ("text", "spans") if name not in shard.schema.names]
         if missing:
             raise SchemaError(item.name, f"there is no column `{missing[0]}`", _FIX)

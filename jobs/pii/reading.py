@@ -56,7 +56,12 @@ class Corpus:
             there = [path.text for each in schema for path in text_paths(each.name, each.type)]
             fix = f"name those with texts among {', '.join(there)}" if there else ""
             raise SchemaError("--columns", "no column is named", fix)
-        return Settings({}, "", self.columns, (), (), "unit", None).paths(schema)
+        return self.settings.paths(schema)
+
+    @property
+    def settings(self) -> Settings:
+        """Give what it asks of a file, as a job would say it."""
+        return Settings({}, self.id_column or "", self.columns, (), (), "unit", None)
 
 
 @dataclass
@@ -149,7 +154,7 @@ def each_file(
     """Do some work on every file, list what it finds, and add up what it comes to.
 
     JSON lines become Parquet below `scratch`; `also` names further columns of the list. The first
-    file that can be opened settles the types: raises JobError where it does not fit.
+    file with rows that can be opened settles the types: raises JobError where it does not fit.
     """
     totals = Totals(files=len(inputs))
     progress.begin(len(inputs), sum(item.size for item in inputs))
@@ -157,11 +162,11 @@ def each_file(
     for item in inputs:
         unit = unit_of(item)
         try:
-            with opened(unit, scratch) as shard:
+            with opened(unit, scratch, corpus.settings) as shard:
                 file = _opened(unit, shard, corpus, settled, progress)
                 if settled is None and listing is not None:
                     listing.begin(file.id_type, [*_BASE, *also, *_places(file, len(inputs))])
-                settled = file.id_type
+                settled = file.id_type if shard.rows else settled
                 work(file)
         except SchemaError as error:
             if settled is None:
@@ -218,7 +223,7 @@ def _opened(
         fix = suggest(name, shard.schema.names)
         raise SchemaError("--id", f"there is no column `{name}`", fix)
     kind = pa.int64() if name is None else _id_type(name, shard.schema.field(name).type)
-    if settled not in {None, kind}:
+    if shard.rows and settled not in {None, kind}:
         raise SchemaError("--id", f"`{name}` is not {settled}, as it is in earlier files")
     return OpenFile(unit, shard, paths, name, kind, progress)
 

@@ -37,6 +37,7 @@ from ...filters.sql.marks import Reasons
 from ...filters.sql.provenance import text
 from ...filters.sql.purge import PURGE
 from ..corpus_sql import CorpusFiles, Shard, named
+from ..plan import Settings
 from ..spec import Job
 from .decisions import ANSWERS, DUE, FACTS, Decided, Listed, compare
 from .facts import Totals
@@ -169,8 +170,11 @@ def _called(shard: str) -> str:
 def _corpus(run: Vouched, items: Sequence[InputFile], court: Court) -> Iterator[Corpus]:
     """Give files as a relation for as long as it is read."""
     with contextlib.ExitStack() as stack:
+        settings = Settings.of(run.job)
         read = [
-            stack.enter_context(in_parquet(item, court.scratch)) if is_jsonl(item.name) else item
+            stack.enter_context(in_parquet(item, court.scratch, settings))
+            if is_jsonl(item.name)
+            else item
             for item in items
         ]
         read = [named(item, court.names) for item in read]

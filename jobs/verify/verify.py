@@ -28,6 +28,7 @@ from ...filters.errors import CorpusgateError, JobError, PolicyError
 from ...filters.policy import BoundPolicy
 from ...filters.reduce.pseudonyms import Key
 from ...filters.registers import RegisterSet
+from ..plan import Settings
 from ..reduction import open_key
 from ..session import add_registers, new_database, register_kinds
 from .decided import Court, decide_again
@@ -241,7 +242,8 @@ def _shard(
     """Look at one shard."""
     if item is not None and is_jsonl(item.name):
         try:
-            with in_parquet(item, scratch / "values") as read:
+            settings = Settings.of(what.run.job)
+            with in_parquet(item, scratch / "values", settings) as read:
                 return _parts(units, read, what)
         except (CorpusgateError, OSError):
             tally = Tally()

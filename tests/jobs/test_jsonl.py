@@ -3,9 +3,11 @@
 import gzip
 import json
 import os
+import zlib
 
 import pyarrow as pa
 import pytest
+from corpusgate.jobs.verify.verify import verify
 from runs.workshop import Workshop, tree
 from runs.world import COLUMNS, NAMES, kind_of, rows, table
 
@@ -94,8 +96,6 @@ GOOD = lines("bad", ["web", "web"])
         GOOD + b'{"id": "y", "source": "public_web", "text": "\xff\xfe"}\n',
         GOOD + b'{"id": "z"} {"id": "zz"}\n',
         b"\x00\x01\x02",
-        b"",
-        b"\n\n",
     ],
 )
 def test_a_malformed_line_makes_its_file_unreadable(workshop, capsys, content):
@@ -118,6 +118,121 @@ def test_broken_compression_makes_a_file_unreadable(workshop, capsys, suffix):
         done = workshop.command(capsys, "run", workshop.job())
         assert done.returncode == 3, done.stderr
         assert f"bad.jsonl{suffix}" in workshop.manifest()["unreadable"]
+
+
+def edited(line: bytes, **values: object) -> bytes:
+    """A line of the small world with other values; strings as they are to stand in JSON."""
+    row = json.loads(line)
+    for key in row.keys() & values.keys():
+        row[key] = f"<{key}>"
+    data = json.dumps(row | {key: f"<{key}>" for key in values}, ensure_ascii=False)
+    for key, value in values.items():
+        data = data.replace(f'"<{key}>"', str(value))
+    return data.encode() + b"\n"
+
+
+ONE = GOOD.splitlines(keepends=True)[0]
+HALF = "line 3 has half of a surrogate pair, which is no Unicode"
+TYPES = "a line is not a JSON object, or values of one key are of types that do not go together"
+FALSE = {
+    "a first half": (GOOD + edited(ONE, text=r'"x \ud83d"'), HALF),
+    "a second half": (GOOD + edited(ONE, text=r'"x\udc00"'), HALF),
+    "a first half before a letter": (GOOD + edited(ONE, text=r'"\uD83D\u0041"'), HALF),
+    "halves that an escaped backslash parts": (GOOD + edited(ONE, text=r'"\ud83d\\ude00"'), HALF),
+    "half an id": (GOOD + edited(ONE, id=r'"\ud83d"') + edited(ONE, id=r'"\ud83e"'), HALF),
+    "half behind blank lines": (b"\n\n" + edited(ONE, notes=r'"\ude00"'), HALF),
+    "a large id": (edited(ONE, id=10**23), "a number in `id` is too large for 64 bits"),
+    "a large number inside": (
+        GOOD + edited(ONE, more=f'[{{"a": {2**63}}}]'),
+        "a number in `more` is too large for 64 bits",
+    ),
+    "a number of no type": (GOOD + edited(ONE, more=10**50), "a number in it cannot be read"),
+    "an endless number": (GOOD + edited(ONE, more="1e999"), "a number in it cannot be read"),
+    "true beside numbers": (edited(ONE, more="true") + edited(ONE, more=1), TYPES),
+    "numbers beside objects": (edited(ONE, more='{"a": 1}') + edited(ONE, more="1"), TYPES),
+    "Latin 1": (GOOD + edited(ONE, text='"xé"').decode().encode("latin-1"), "it is not UTF-8"),
+    "a byte order mark": (b"\xef\xbb\xbf" + GOOD, "it begins with a byte order mark"),
+    "no object": (GOOD + b"[1, 2]\n", TYPES),
+    "packed": (zlib.compress(GOOD), "its name says plain text, and its first bytes do not"),
+}
+
+
+@pytest.mark.parametrize(("content", "what"), FALSE.values(), ids=FALSE.keys())
+def test_what_is_wrong_with_a_file_is_said_as_it_is(workshop, content, what):
+    workshop.write("bad.jsonl", content)
+    workshop.write("good.jsonl", lines("good"))
+    summary = workshop.run()
+    assert summary.unreadable == {"bad.jsonl": what}
+    assert summary.rows_in == len(NAMES)
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_what_is_wrong_with_a_packed_file_is_said_as_it_is(workshop, suffix):
+    half = b"\n" * (3 << 20) + edited(ONE, text=r'"\ud83d"')
+    workshop.write(f"half.jsonl{suffix}", PACK[suffix](half))
+    workshop.write(f"short.jsonl{suffix}", PACK[suffix](GOOD * 200)[:-9])
+    workshop.write(f"plain.jsonl{suffix}", GOOD)
+    kind = {".gz": "gzip", ".zst": "zstd"}[suffix]
+    assert workshop.run().unreadable == {
+        f"half.jsonl{suffix}": HALF.replace("3", f"{(3 << 20) + 1:,}"),
+        f"short.jsonl{suffix}": "its compression is broken",
+        f"plain.jsonl{suffix}": f"its name says {kind}, and its first bytes do not",
+    }
+
+
+@pytest.mark.parametrize("suffix", PACK)
+def test_whole_pairs_and_escaped_backslashes_are_text(workshop, suffix):
+    said = r'"\ud83d\ude00 \uD83D\uDE00\ud83d\ude00 \\ud83d \\\ud83d\ude00 \ud7ff\ue000 \u0000"'
+    workshop.write(f"a.jsonl{suffix}", PACK[suffix](edited(ONE, text=said)))
+    assert workshop.run().unreadable == {}
+    assert workshop.released(f"a.jsonl{suffix}.parquet")["text"].to_pylist() == [json.loads(said)]
+
+
+EMPTY = {
+    "a.jsonl": b"",
+    "b.jsonl": b"\n \r\n\n",
+    "c.jsonl.gz": gzip.compress(b""),
+    "d.jsonl.zst": zst(b"\n"),
+}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"input": {"unique": "run"}},
+        {"pii": {"entities": ["EMAIL_ADDRESS"]}, "record_ids": "hmac", "key": {"file": "key"}},
+        {"input": {"columns": {"region": "in"}, "keep_raw": ["lang", "notes"]}},
+    ],
+)
+def test_files_without_lines_have_no_records(workshop: Workshop, changes):
+    (workshop.folder / "key").write_text("k" * 40, "utf-8")
+    for name, content in EMPTY.items():
+        workshop.write(f"in=eu/{name}", content)
+    workshop.write("in=eu/good.jsonl", lines("good"))
+    summary = workshop.run(changes)
+    assert (summary.unreadable, summary.rows_in) == ({}, len(NAMES))
+    for name in EMPTY:
+        released = workshop.released(f"in=eu/{name}.parquet")
+        assert len(released) == 0
+        assert {"id", "score", "text", "messages", "lang"} <= {*released.column_names}
+    verdict = verify(workshop.out, **({"key": b"k" * 40} if "key" in changes else {}))
+    assert verdict.sound, verdict.tally
+
+
+def test_only_files_without_lines(workshop):
+    workshop.write("a.jsonl", b"")
+    summary = workshop.run()
+    assert (summary.unreadable, summary.rows_in) == ({}, 0)
+
+
+def test_a_key_that_no_line_has_is_another_schema(workshop):
+    """Were it NULL, the opt-outs and deletions of users would pass by where a key was renamed."""
+    workshop.write("new.jsonl", lines("new").replace(b'"user":', b'"user_id":'))
+    workshop.write("old.jsonl", lines("old"))
+    summary = workshop.run()
+    what = "input.columns.user_id: there is no column `user`"
+    assert summary.unreadable == {"new.jsonl": what}
 
 
 def test_a_changed_line_is_seen_whatever_the_clock_says(workshop):

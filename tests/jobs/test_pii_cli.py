@@ -340,6 +340,35 @@ def test_an_unreadable_file_is_named_and_the_others_are_done(corpus, pii, comman
     assert "b.parquet" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["scan", "reduce"])
+def test_json_lines_without_lines_are_no_rows(corpus, pii, command):
+    """They come first here, and do not settle of which type ids are."""
+    (corpus / "0.jsonl").write_bytes(b"")
+    (corpus / "1.jsonl.gz").write_bytes(gzip.compress(b"\n"))
+    place = {"scan": "-o", "reduce": "--findings"}[command]
+    output = ("-o", "out") if command == "reduce" else ()
+    arguments = ("-c", "text,chat[].content", "--id", "n", *ENTITIES, place, "f.parquet", "--json")
+    done = pii(command, corpus, *arguments, *output)
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    assert (facts["files"], facts["rows"], facts["unreadable"]) == (5, 12, [])
+    assert pa.types.is_integer(pq.read_schema("f.parquet").field("record_id").type)
+    if output:
+        assert pq.read_table("out/0.jsonl.parquet").num_rows == 0
+        assert {*pq.read_schema("out/1.jsonl.gz.parquet").names} == {"n", "text", "chat"}
+
+
+def test_what_is_wrong_with_json_lines_is_said_as_it_is(corpus, pii):
+    line = (json.dumps({"doc_id": "x", "text": CANARY}) + "\n").encode()
+    (corpus / "half.jsonl").write_bytes(line + line.replace(b'"x"', rb'"\ud83d"'))
+    (corpus / "large.jsonl").write_bytes(line.replace(b'"x"', b"99999999999999999999"))
+    done = pii("scan", corpus, "-c", "text", *ENTITIES)
+    assert done.returncode == pii_cli.INCOMPLETE
+    said = " ".join(done.stderr.split())
+    assert "half.jsonl: line 2 has half of a surrogate pair, which is no Unicode" in said
+    assert "large.jsonl: a number in `doc_id` is too large for 64 bits" in said
+
+
 def test_what_an_earlier_reduction_left_of_an_unreadable_file_goes(corpus, pii):
     pii("reduce", corpus, "-c", "text", *ENTITIES, "-o", "out")
     whole = (corpus / "a.parquet").read_bytes()

@@ -88,6 +88,121 @@ def test_json_lines_agree(workshop: Workshop, name):
     agrees(workshop)
 
 
+def json_line(**values: Any) -> bytes:
+    """A public record as one line, with values as they are to stand in JSON."""
+    row = {**dict.fromkeys(SCHEMA.names, "null"), "source": '"public_web"'}
+    row |= {"score": "1", "text": '"x"', "messages": '[{"content": "y"}]', "parents": "[]"}
+    pairs = (f'"{key}": {value}' for key, value in {**row, **values}.items())
+    return f"{{{', '.join(pairs)}}}\n".encode()
+
+
+OTHER = "a line is not a JSON object, or values of one key are of types that do not go together"
+LEFT_OUT = {
+    "half a pair": (
+        json_line(id='"q"', text=r'"x\udc00"'),
+        "line 1 has half of a surrogate pair, which is no Unicode",
+    ),
+    "a large id": (json_line(id=10**23), "a number in `id` is too large for 64 bits"),
+    "a large number": (
+        json_line(id='"q"', more=10**23),
+        "a number in `more` is too large for 64 bits",
+    ),
+    "floats for ids": (json_line(id=1.5), "column `record_id`: {} is not a string"),
+    "booleans for ids": (json_line(id="true"), "column `record_id`: {} is not a string"),
+    "lists for ids": (json_line(id='["a"]'), "column `record_id`: {} is not a string"),
+    "integers for a surface": (
+        json_line(id='"q"', source=1),
+        "column `surface`: {} is not a string",
+    ),
+    "floats for users": (json_line(id='"q"', user=1.5), "column `user_id`: {} is not a string"),
+    "booleans beside integers": (json_line(id="true") + json_line(id=2), OTHER),
+    "a byte order mark": (
+        b"\xef\xbb\xbf" + json_line(id='"q"'),
+        "it begins with a byte order mark",
+    ),
+    "packed": (
+        gzip.compress(json_line(id='"q"')),
+        "its name says plain text, and its first bytes do not",
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "what"), LEFT_OUT.values(), ids=LEFT_OUT.keys())
+def test_what_a_run_cannot_read_of_json_lines_is_left_out(workshop: Workshop, content, what):
+    parents = json_line(id='"first"', source='"api"', created_at='"x"', parents='["p"]')
+    workshop.write("a.jsonl", content)
+    workshop.write("b.jsonl", parents + json_line(id='"z"'))
+    job = workshop.job()
+    run = workshop.run().unreadable
+    session = open_session(job)
+    left_out = session.files.unreadable
+    assert left_out.keys() == run.keys() == {"a.jsonl"}
+    if "{}" in what:
+        dtype = run["a.jsonl"].partition(": ")[2].split()[0]
+        assert run["a.jsonl"] == what.format(dtype)
+        start, end = what.split("{}")
+        assert left_out["a.jsonl"].startswith(start)
+        assert left_out["a.jsonl"].endswith(end)
+    else:
+        assert left_out == run == {"a.jsonl": what}
+    query = "SELECT record_id, eligible FROM decisions ORDER BY 1"
+    assert session.database.sql(query).fetchall() == [("first", False), ("z", True)]
+    assert session.database.sql("SELECT count(*) FROM corpus").fetchall() == [(2,)]
+    assert by_macros_of(job, workshop, "b.jsonl") == [("first", False), ("z", True)]
+
+
+def by_macros_of(job: Path, workshop: Workshop, *names: str) -> list[tuple[Any, ...]]:
+    """Ask the macros about some files of the corpus alone."""
+    target = workshop.folder / "gate.sql"
+    emit(job, target)
+    files = [str(workshop.folder / "corpus" / name) for name in names]
+    with duckdb.connect() as database:
+        database.execute(target.read_text())
+        query = f"SELECT record_id, eligible FROM decisions({files}) ORDER BY 1"
+        return database.sql(query).fetchall()
+
+
+@pytest.mark.parametrize("kind", ["floats for ids", "booleans for ids", "lists for ids",
+                                  "integers for a surface", "floats for users"])  # fmt: skip
+def test_macros_stop_at_json_of_another_type(workshop: Workshop, kind):
+    parents = json_line(id='"first"', parents='["p"]')
+    workshop.write("b.jsonl", parents + json_line(id='"z"'))
+    (workshop.folder / "later.jsonl").write_bytes(LEFT_OUT[kind][0])
+    with pytest.raises(duckdb.Error, match="has other types than when this was written"):
+        by_macros_of(workshop.job(), workshop, "../later.jsonl")
+
+
+def test_macros_read_integers_and_booleans_of_json_lines(workshop: Workshop):
+    first = json_line(id=1, parents='["p"]', user='"\\u0041\\u0000"', crawled="false")
+    workshop.write("a.jsonl", first + json_line(id=-2, crawled="true"))
+    sql = "CASE WHEN crawled THEN 'public_web' ELSE 'unknown' END"
+    changes = {"input": {"columns": {"surface": {"sql": sql}}}}
+    run = agrees(workshop, changes)
+    assert run.sort("record_id").select("record_id", "eligible").rows() == [
+        ("-2", True),
+        ("1", False),
+    ]
+
+
+@pytest.mark.parametrize("dtype", [pa.float64(), pa.bool_(), pa.date32()])
+def test_parquet_with_ids_of_another_type_is_left_out(workshop: Workshop, dtype):
+    numbers = pa.array(range(len(KINDS)), pa.int32())
+    workshop.write("a.parquet", table("a").set_column(0, "id", numbers.cast(dtype)))
+    workshop.shard("b.parquet")
+    session = open_session(workshop.job())
+    assert session.files.unreadable.keys() == workshop.run().unreadable.keys() == {"a.parquet"}
+    assert len(by_macros_of(workshop.job(), workshop, "b.parquet")) == len(KINDS)
+
+
+def test_json_lines_without_lines_agree(workshop: Workshop):
+    workshop.write("a.jsonl", b"")
+    workshop.write("b.jsonl.gz", gzip.compress(b"\n\n"))
+    workshop.write("c.jsonl", json_line(id='"z"', parents='["p"]'))
+    assert agrees(workshop, emitted=False).height == 1
+    assert by_macros_of(workshop.job(), workshop, "*.jsonl") == [("z", False)]
+    assert connect(workshop.job()).sql("SELECT count(*) FROM released").fetchall() == [(0,)]
+
+
 def test_partitions_agree(workshop: Workshop):
     content = table("x").drop_columns(["org"])
     workshop.write("o%20rg=acme/owner=acme/x.parquet", content)
