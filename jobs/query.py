@@ -19,6 +19,7 @@ import pyarrow as pa
 from ..filters.document import suggest
 from ..filters.errors import CorpusgateError, SchemaError
 from .session import RUN, Session
+from ..filters.sql.record import STRANGE, TOLD
 
 _ASK: Final = frozenset({"SELECT", "EXPLAIN", "MULTI"})
 _OWN: Final = frozenset({"CREATE", "INSERT", "UPDATE", "DELETE", "DROP", "ALTER"})
@@ -119,6 +120,8 @@ def _said(session: Session, error: Exception) -> CorpusgateError:
     if ours is not None and str(ours).partition("\n")[0] in message:
         return ours
     kind = type(error).__name__
+    if any(told in message for told in (TOLD, *_NO_STRUCT)):
+        return SchemaError(STRANGE.where, STRANGE.what, STRANGE.fix)
     if isinstance(error, duckdb.ParserException):
         line = re.search(r"^LINE (\d+):", message, re.MULTILINE)
         fix = f"look at line {line[1]} of the query" if line else "write DuckDB's SQL"
@@ -132,6 +135,10 @@ def _said(session: Session, error: Exception) -> CorpusgateError:
         if isinstance(error, sort) or f"{start} Error:" in message[:100]:
             return SchemaError("query", what, fix)
     return SchemaError("query", f"DuckDB could not finish it ({kind})", "simplify the query")
+
+
+_NO_STRUCT: Final = ("struct_keys() expects", "struct_concat: Argument")
+"""What DuckDB says where `eligibility_reason` is given something else."""
 
 
 _SORTS: Final[tuple[tuple[type[duckdb.Error], str, str, str], ...]] = (

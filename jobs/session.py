@@ -38,6 +38,7 @@ from ..filters.sql.decide import DECISION, Corpus, Question, decision_sql
 from ..filters.sql.mapping import ZONED, id_kind, literal, micros, quoted
 from ..filters.sql.provenance import SQL_TYPES, UNREADABLE, instant, text
 from ..filters.sql.purge import PURGE
+from ..filters.sql.record import one_record
 from .allowed import allowed_folders
 from .corpus_sql import CorpusFiles, corpus_files, nothing_to_read, paths
 from .describe_plan import settled_as_of
@@ -308,12 +309,8 @@ def _add_reason(
     what: str,
 ) -> None:
     """Add `eligibility_reason(struct)`: one record at a time, so no id stands twice."""
-    fields = ", ".join(f"{name} {SQL_TYPES[kind]}" for name, kind in PROVENANCE.items())
-    record = f"(SELECT CAST(p_record AS STRUCT({fields})) AS asked)"
-    corpus = Corpus(record, {name: f"asked.{name}" for name in PROVENANCE}, unit=None)
-    query = decision_sql(
-        policy, given, corpus, Question(("reason",)), kinds=register_kinds(registers)
-    )
+    record, asked = one_record("p_record"), Question(("reason",))
+    query = decision_sql(policy, given, record, asked, kinds=register_kinds(registers))
     database.execute(f"CREATE OR REPLACE {what} eligibility_reason(p_record) AS ({query})")
 
 

@@ -117,6 +117,11 @@ REFUSED = [
     ("EXPORT DATABASE 'x'", "not for this session", ""),
     ("PREPARE p AS COPY corpus TO 'x.parquet'", "not for this session", ""),
     ("SELECT * FROM released", "after a finished run", "corpusgate run"),
+    ("SELECT eligibility_reason({'surface': 'x', 'modell': 'y'})", "no other field", "model"),
+    ("SELECT eligibility_reason({'modell': 'y'})", "no other field", "model"),
+    ("SELECT eligibility_reason('{\"modell\": 1}')", "no other field", "model"),
+    ("SELECT eligibility_reason(NULL)", "no other field", "model"),
+    ("SELECT eligibility_reason(c) FROM corpus AS c", "no other field", "model"),
     ("", "empty", ""),
     (";", "empty", ""),
 ]  # fmt: skip
