@@ -18,8 +18,9 @@ import pyarrow as pa
 
 from ..filters.document import suggest
 from ..filters.errors import CorpusgateError, SchemaError
-from .session import RUN, Session
 from ..filters.sql.record import STRANGE, TOLD
+from .finished import RUN
+from .session import Session
 
 _ASK: Final = frozenset({"SELECT", "EXPLAIN", "MULTI"})
 _OWN: Final = frozenset({"CREATE", "INSERT", "UPDATE", "DELETE", "DROP", "ALTER"})
@@ -130,6 +131,8 @@ def _said(session: Session, error: Exception) -> CorpusgateError:
         return _unknown_name(session, message)
     if isinstance(error, duckdb.BinderException):
         return _unbound(message)
+    if _FILE.search(message):
+        return SchemaError("query", *_UNREADABLE)
     for sort, start, what, fix in _SORTS:
         # While rows are read, errors come through Arrow and keep only their texts.
         if isinstance(error, sort) or f"{start} Error:" in message[:100]:
@@ -140,6 +143,13 @@ def _said(session: Session, error: Exception) -> CorpusgateError:
 _NO_STRUCT: Final = ("struct_keys() expects", "struct_concat: Argument")
 """What DuckDB says where `eligibility_reason` is given something else."""
 
+_UNREADABLE: Final = (
+    "a file cannot be read",
+    "`corpusgate run` names damaged shards, `corpusgate verify` what is damaged of a run's output",
+)
+
+_FILE: Final = re.compile(r"\A[^'\"]* (?:in|of|Parquet) file ['\"]")
+"""How DuckDB speaks of a damaged file, whatever sort of error it is."""
 
 _SORTS: Final[tuple[tuple[type[duckdb.Error], str, str, str], ...]] = (
     (
@@ -174,12 +184,7 @@ _SORTS: Final[tuple[tuple[type[duckdb.Error], str, str, str], ...]] = (
         "change what is inserted",
     ),
     (duckdb.InterruptException, "INTERRUPT", "it was interrupted", "run it again"),
-    (
-        duckdb.IOException,
-        "IO",
-        "a file cannot be read",
-        "`corpusgate run` names damaged shards",
-    ),
+    (duckdb.IOException, "IO", *_UNREADABLE),
     (
         duckdb.InvalidInputException,
         "Invalid Input",
@@ -196,7 +201,9 @@ def _first_line(message: str) -> str:
 def _unknown_name(session: Session, message: str) -> SchemaError:
     found = re.search(r"with name \"?([^\"\s]+)\"? does not exist", message)
     name = found[1] if found else ""
-    if name.lower() in RUN and not session.finished:
+    if fault := session.run.left_out.get(name.lower()):
+        return SchemaError(fault.where, fault.what, fault.fix)
+    if name.lower() in RUN and not session.run.there:
         what = f"`{name}` is there after a finished run"
         return SchemaError("query", what, "run the job first: corpusgate run JOB")
     if "Table" in message.split("\n", 1)[0]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from importlib import resources
 from pathlib import Path
 
@@ -313,3 +314,79 @@ def test_a_what_if_lives_in_memory_alone(asked):
     [after] = json.loads(asked(f"DELETE FROM deletions; {query}", "--json").stdout)
     assert (before["n"], after["n"]) == (1, 0)
     assert json.loads(asked(query, "--json").stdout) == [before]
+
+
+DAMAGE = {
+    "missing": (Path.unlink, "is missing"),
+    "another length": (lambda path: path.write_bytes(b"nothing"), "is not as long"),
+    "as long": (lambda path: path.write_bytes(b"x" * path.stat().st_size), "is damaged"),
+}
+PLACES = {"released": "eligible", "findings": "audit/findings", "purge": "audit/purge"}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A finished run of two shards."""
+    workshop = Workshop(tmp_path_factory.mktemp("whole"))
+    workshop.shard("a.parquet")
+    workshop.shard("b.parquet")
+    workshop.run({"pii": {}})
+    return workshop.folder
+
+
+@pytest.fixture
+def finished(whole, tmp_path, capsys):
+    """The same, and a way to ask it."""
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
+    workshop = Workshop(tmp_path)
+
+    def ask(query):
+        return workshop.command(capsys, "sql", query, "--csv", "--job", tmp_path / "job.yaml")
+
+    return workshop, ask
+
+
+@pytest.mark.parametrize("name", PLACES)
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_relation_that_cannot_be_read_is_left_out(finished, name, how):
+    workshop, ask = finished
+    damage, what = DAMAGE[how]
+    path = workshop.out / PLACES[name] / "a.parquet"
+    damage(path)
+    others = " UNION ALL ".join(f"SELECT count(*) FROM {n}" for n in PLACES if n != name)
+    done = ask(others)
+    assert done.returncode == 0, done.stderr
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"warning: {name} is left out: {path} {what}")
+    assert "Run the job again" in line
+    assert "`corpusgate verify`" in line
+    done = ask(f"SELECT * FROM {name}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"{line}\n{line.replace('warning', 'corpusgate')}\n"
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "audit/shards.parquet"])
+@pytest.mark.parametrize("how", ["another length", "missing"])
+def test_without_what_lists_the_files_all_are_left_out(finished, name, how):
+    workshop, ask = finished
+    DAMAGE[how][0](workshop.out / name)
+    done = ask("SELECT count(*) AS n FROM decisions")
+    assert (done.returncode, done.stdout) == (0, f"n\n{2 * len(KINDS)}\n"), done.stderr
+    warned = 0 if (name, how) == ("manifest.json", "missing") else len(PLACES)  # or no run at all
+    assert len(done.stderr.splitlines()) == warned
+    done = ask("SELECT * FROM released")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == warned + 1
+
+
+def test_a_file_that_breaks_while_it_is_read_is_said(finished):
+    """Only the first of some files is opened for the types of a list."""
+    workshop, ask = finished
+    path = workshop.out / "audit/findings/b.parquet"
+    DAMAGE["as long"][0](path)
+    done = ask("SELECT max(entity) FROM findings")
+    assert done.returncode == 2
+    assert "corpusgate verify" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
