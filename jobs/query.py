@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,7 @@ _OWN: Final = frozenset({"CREATE", "INSERT", "UPDATE", "DELETE", "DROP", "ALTER"
 _WRITE: Final = frozenset({"COPY"})
 _Result = TypeVar("_Result")
 _BATCH: Final = 100_000
+_MOMENT: Final = 0.1  # seconds
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ def ask(session: Session, sql: str) -> Rows | None:
 
     Statements may read, and make tables, views and macros in memory; files are written only where
     the session allows a folder. Raises SchemaError for what is refused or goes wrong, also while
-    rows are read.
+    rows are read; KeyboardInterrupt ends the query, and the session goes on.
     """
     statements = _in_words(session, lambda: session.database.extract_statements(sql))
     if not statements:
@@ -81,10 +83,25 @@ def _in_words(session: Session, action: Callable[[], _Result]) -> _Result:
     quotes values.
     """
     try:
-        return action()
+        return _aside(session.database, action)
     except (duckdb.Error, pa.ArrowException, OSError) as error:
         fault = _said(session, error)
     raise fault
+
+
+def _aside(database: duckdb.DuckDBPyConnection, action: Callable[[], _Result]) -> _Result:
+    """Run it in another thread, so that Ctrl-C is heard at once, and by no function of a query."""
+    with ThreadPoolExecutor(1) as thread:
+        going = thread.submit(action)
+        try:
+            while not going.done():  # beside Polars, whoever waits without an end hears nothing
+                wait([going], _MOMENT)
+        except KeyboardInterrupt:
+            while not going.done():  # DuckDB forgets it where the query only begins
+                database.interrupt()
+                wait([going], _MOMENT)
+            raise
+        return going.result()
 
 
 def _check(session: Session, sql: str, kind: str) -> None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
+import signal
+import subprocess
+import time
 from importlib import resources
 from pathlib import Path
 
@@ -17,7 +21,7 @@ from corpusgate import SchemaError
 from corpusgate.jobs.queries import QUERIES
 from corpusgate.jobs.query import ask
 from corpusgate.jobs.session import open_session
-from runs.workshop import Workshop
+from runs.workshop import CLI, Workshop
 from runs.world import CANARY, KINDS, SCHEMA
 
 COUNT = "SELECT reason, count(*) AS n FROM decisions GROUP BY reason ORDER BY reason"
@@ -390,3 +394,53 @@ def test_a_file_that_breaks_while_it_is_read_is_said(finished):
     assert "Traceback" not in done.stderr
 
 
+LONG = {
+    "one number": "SELECT sum(a.range * b.range) FROM range(10000000) a, range(1000000) b",
+    "rows": "FROM range(10000000) a, range(1000000) b WHERE a.range * b.range < 9",
+    "texts": "SELECT count(pii_reduce(text || r)) FROM texts, range(9999999) s(r)",
+}  # fmt: skip
+
+
+def begun(workshop, *arguments, **streams):
+    """Start the command, and wait until its session is open: it warns of a shard."""
+    workshop.shard("a.parquet")
+    workshop.write("b.parquet", b"no parquet")
+    command = [*CLI, "sql", "--job", str(workshop.job({"pii": {}})), *arguments]
+    place = os.environ | {"XDG_STATE_HOME": str(workshop.folder / "state")}
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
+    command = subprocess.Popen(command, cwd=workshop.folder, env=place, text=True, **streams)
+    assert "b.parquet is left out" in command.stderr.readline()
+    return command
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_ctrl_c_ends_a_query_with_one_line(workshop, name):
+    command = begun(workshop, LONG[name], "--csv")
+    time.sleep(1)
+    command.send_signal(signal.SIGINT)
+    try:
+        _, stderr = command.communicate(timeout=30)
+    finally:
+        command.kill()
+    assert command.returncode == 130
+    assert stderr == "corpusgate: interrupted; run it again to go on\n"
+
+
+def test_ctrl_c_in_a_prompt_ends_the_query_alone(workshop):
+    typed, terminal = os.openpty()
+    command = begun(workshop, stdin=terminal)
+    os.close(terminal)
+    try:
+        os.write(typed, f"{LONG['one number']};\n".encode())
+        time.sleep(1)
+        command.send_signal(signal.SIGINT)
+        while "interrupted" not in command.stderr.readline():
+            assert command.poll() is None
+        os.write(typed, b"SELECT 6 * 7;\n.quit\n")
+        stdout, stderr = command.communicate(timeout=30)
+    finally:
+        command.kill()
+        os.close(typed)
+    assert command.returncode == 0
+    assert "42" in stdout
+    assert stderr == ""
