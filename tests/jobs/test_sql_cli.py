@@ -69,6 +69,32 @@ def test_values_of_every_type_are_spelled(asked):
     assert asked(query).returncode == 0
 
 
+def test_json_is_json_and_keeps_all_digits(asked):
+    query = """
+        SELECT 'nan'::DOUBLE AS a, 'inf'::FLOAT AS b, ['-inf'::DOUBLE, 1.5] AS c,
+            MAP {'k': 'nan'::DOUBLE} AS d, {'x': 12345678901234567890123456789.123} AS e,
+            123456789012345.678 AS f, sum(0.10) AS g, 170141183460469231731::HUGEINT AS h
+    """
+
+    def refuse(word):
+        raise AssertionError(word)
+
+    [row] = json.loads(asked(query, "--json").stdout, parse_constant=refuse)
+    assert row == {
+        "a": None, "b": None, "c": [None, 1.5], "d": [["k", None]],
+        "e": {"x": "12345678901234567890123456789.123"}, "f": "123456789012345.678", "g": 0.1,
+        "h": 170141183460469231731,
+    }  # fmt: skip
+    [line] = csv.DictReader(io.StringIO(asked(query, "--csv").stdout))
+    assert (line["c"], line["f"], line["g"]) == ("[null, 1.5]", "123456789012345.678", "0.10")
+    assert "123456789012345.678" in asked(query).stdout
+
+
+def test_json_loses_no_column(asked):
+    query = "SELECT 1 AS a, 2 AS a, 3 AS a_1, 4 AS A"
+    assert json.loads(asked(query, "--json").stdout) == [{"a": 1, "a_1": 2, "a_1_1": 3, "A_2": 4}]
+
+
 def test_rows_go_to_a_parquet_file(asked, tmp_path):
     target = tmp_path / "x.parquet"
     done = asked("SELECT * FROM decisions", "--output", target)
@@ -97,6 +123,8 @@ def test_a_chart_is_drawn(asked):
     assert done.returncode == 0
     assert "█" in done.stdout
     assert asked("SELECT 'a'", "--plot").returncode == 2
+    odd = asked("SELECT * FROM (VALUES ('a', 'nan'::DOUBLE), ('b', 'inf'), ('c', 2))", "--plot")
+    assert odd.stdout.count("█") > 0, odd.stderr
 
 
 REFUSED = [
