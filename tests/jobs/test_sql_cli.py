@@ -95,6 +95,28 @@ def test_json_loses_no_column(asked):
     assert json.loads(asked(query, "--json").stdout) == [{"a": 1, "a_1": 2, "a_1_1": 3, "A_2": 4}]
 
 
+ALONE = [
+    (["SELECT 1", "--csv", "--json"], "--csv and --json exclude each other"),
+    (["SELECT 1", "--plot", "--csv"], "--csv and --plot exclude each other"),
+    (["SELECT 1", "--json", "--output", "x.parquet"], "--json and --output exclude each other"),
+    (["--emit", "gate.sql", "SELECT 1"], "--emit asks nothing"),
+    (["--emit", "gate.sql", "--query", "losses"], "--emit asks nothing"),
+    (["--emit", "gate.sql", "-f", "q.sql"], "--emit asks nothing"),
+    (["--emit", "gate.sql", "--json"], "--emit asks nothing"),
+    (["--emit", "gate.sql", "--allow", "shared"], "--emit asks nothing"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "what"), ALONE)
+def test_no_option_is_passed_over_for_another(asked, monkeypatch, tmp_path, arguments, what):
+    monkeypatch.chdir(tmp_path)
+    done = asked(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    assert what in line
+    assert not Path("gate.sql").exists()
+
+
 def test_rows_go_to_a_parquet_file(asked, tmp_path):
     target = tmp_path / "x.parquet"
     done = asked("SELECT * FROM decisions", "--output", target)
