@@ -19,6 +19,7 @@ from .verify.cli import verify
 
 DONE, FAILED, USAGE, INCOMPLETE = 0, 1, 2, 3
 INTERRUPTED: Final = 130
+_INTERRUPTED: Final = "interrupted; run it again to go on"
 
 app = typer.Typer(
     name="corpusgate",
@@ -259,9 +260,13 @@ def main(arguments: list[str] | None = None) -> Any:  # noqa: ANN401 - exits
         # The system's own words, without a traceback: a full disk, a missing permission.
         place = f" {error.filename}" if error.filename else ""
         _fail(f"cannot write or read{place}: {error.strerror or type(error).__name__}", FAILED)
+    except RuntimeError as error:
+        if str(error) != "Query interrupted":  # what DuckDB makes of Ctrl-C
+            raise
+        _fail(_INTERRUPTED, INTERRUPTED)
     except SystemExit as leaving:
-        if leaving.code == INTERRUPTED:  # what typer makes of Ctrl-C
-            typer.echo("corpusgate: interrupted; run it again to go on", err=True)
+        if leaving.code == INTERRUPTED:  # what typer makes of it
+            typer.echo(f"corpusgate: {_INTERRUPTED}", err=True)
         raise
 
 

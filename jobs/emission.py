@@ -24,8 +24,9 @@ from ..filters.registers import FIELDS, REGISTERS, Register, RegisterSet
 from ..filters.schema import PROVENANCE, Type
 from ..filters.sql.decide import Corpus, Question, decision_sql
 from ..filters.sql.mapping import mapped, quoted
-from ..filters.sql.provenance import SQL_TYPES, text
+from ..filters.sql.provenance import text
 from ..filters.sql.purge import PURGE
+from ..filters.sql.record import one_record
 from ..filters.sql.registers import checked_register
 from .corpus_sql import FILE, CorpusFiles, corpus_files, partition
 from .describe_plan import settled_as_of
@@ -92,10 +93,7 @@ def _decisions(
         if name == "due":
             query = f"SELECT {DUE} FROM ({query}) WHERE purge_reason IS NOT NULL"
         macros.append(f"CREATE OR REPLACE MACRO {name}(p_files) AS TABLE\n{query}")
-    fields = ", ".join(f"{name} {SQL_TYPES[kind]}" for name, kind in PROVENANCE.items())
-    record = f"(SELECT CAST(p_record AS STRUCT({fields})) AS asked)"
-    alone = Corpus(record, {name: f"asked.{name}" for name in PROVENANCE}, unit=None)
-    reason = decision_sql(policy, registers, alone, Question(("reason",)))
+    reason = decision_sql(policy, registers, one_record("p_record"), Question(("reason",)))
     macros.append(f"CREATE OR REPLACE MACRO eligibility_reason(p_record) AS (\n{reason})")
     return macros
 

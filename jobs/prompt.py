@@ -72,7 +72,6 @@ def _answer(session: Session, text: str) -> None:
     except CorpusgateError as error:
         typer.echo(f"corpusgate: {error}", err=True)
     except KeyboardInterrupt:
-        session.database.interrupt()
         typer.echo("interrupted", err=True)
 
 

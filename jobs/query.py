@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,13 +19,16 @@ import pyarrow as pa
 
 from ..filters.document import suggest
 from ..filters.errors import CorpusgateError, SchemaError
-from .session import RUN, Session
+from ..filters.sql.record import STRANGE, TOLD
+from .finished import RUN
+from .session import Session
 
 _ASK: Final = frozenset({"SELECT", "EXPLAIN", "MULTI"})
 _OWN: Final = frozenset({"CREATE", "INSERT", "UPDATE", "DELETE", "DROP", "ALTER"})
 _WRITE: Final = frozenset({"COPY"})
 _Result = TypeVar("_Result")
 _BATCH: Final = 100_000
+_MOMENT: Final = 0.1  # seconds
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ def ask(session: Session, sql: str) -> Rows | None:
 
     Statements may read, and make tables, views and macros in memory; files are written only where
     the session allows a folder. Raises SchemaError for what is refused or goes wrong, also while
-    rows are read.
+    rows are read; KeyboardInterrupt ends the query, and the session goes on.
     """
     statements = _in_words(session, lambda: session.database.extract_statements(sql))
     if not statements:
@@ -79,10 +83,25 @@ def _in_words(session: Session, action: Callable[[], _Result]) -> _Result:
     quotes values.
     """
     try:
-        return action()
+        return _aside(session.database, action)
     except (duckdb.Error, pa.ArrowException, OSError) as error:
         fault = _said(session, error)
     raise fault
+
+
+def _aside(database: duckdb.DuckDBPyConnection, action: Callable[[], _Result]) -> _Result:
+    """Run it in another thread, so that Ctrl-C is heard at once, and by no function of a query."""
+    with ThreadPoolExecutor(1) as thread:
+        going = thread.submit(action)
+        try:
+            while not going.done():  # beside Polars, whoever waits without an end hears nothing
+                wait([going], _MOMENT)
+        except KeyboardInterrupt:
+            while not going.done():  # DuckDB forgets it where the query only begins
+                database.interrupt()
+                wait([going], _MOMENT)
+            raise
+        return going.result()
 
 
 def _check(session: Session, sql: str, kind: str) -> None:
@@ -119,6 +138,8 @@ def _said(session: Session, error: Exception) -> CorpusgateError:
     if ours is not None and str(ours).partition("\n")[0] in message:
         return ours
     kind = type(error).__name__
+    if any(told in message for told in (TOLD, *_NO_STRUCT)):
+        return SchemaError(STRANGE.where, STRANGE.what, STRANGE.fix)
     if isinstance(error, duckdb.ParserException):
         line = re.search(r"^LINE (\d+):", message, re.MULTILINE)
         fix = f"look at line {line[1]} of the query" if line else "write DuckDB's SQL"
@@ -127,12 +148,25 @@ def _said(session: Session, error: Exception) -> CorpusgateError:
         return _unknown_name(session, message)
     if isinstance(error, duckdb.BinderException):
         return _unbound(message)
+    if _FILE.search(message):
+        return SchemaError("query", *_UNREADABLE)
     for sort, start, what, fix in _SORTS:
         # While rows are read, errors come through Arrow and keep only their texts.
         if isinstance(error, sort) or f"{start} Error:" in message[:100]:
             return SchemaError("query", what, fix)
     return SchemaError("query", f"DuckDB could not finish it ({kind})", "simplify the query")
 
+
+_NO_STRUCT: Final = ("struct_keys() expects", "struct_concat: Argument")
+"""What DuckDB says where `eligibility_reason` is given something else."""
+
+_UNREADABLE: Final = (
+    "a file cannot be read",
+    "`corpusgate run` names damaged shards, `corpusgate verify` what is damaged of a run's output",
+)
+
+_FILE: Final = re.compile(r"\A[^'\"]* (?:in|of|Parquet) file ['\"]")
+"""How DuckDB speaks of a damaged file, whatever sort of error it is."""
 
 _SORTS: Final[tuple[tuple[type[duckdb.Error], str, str, str], ...]] = (
     (
@@ -167,12 +201,7 @@ _SORTS: Final[tuple[tuple[type[duckdb.Error], str, str, str], ...]] = (
         "change what is inserted",
     ),
     (duckdb.InterruptException, "INTERRUPT", "it was interrupted", "run it again"),
-    (
-        duckdb.IOException,
-        "IO",
-        "a file cannot be read",
-        "`corpusgate run` names damaged shards",
-    ),
+    (duckdb.IOException, "IO", *_UNREADABLE),
     (
         duckdb.InvalidInputException,
         "Invalid Input",
@@ -189,7 +218,9 @@ def _first_line(message: str) -> str:
 def _unknown_name(session: Session, message: str) -> SchemaError:
     found = re.search(r"with name \"?([^\"\s]+)\"? does not exist", message)
     name = found[1] if found else ""
-    if name.lower() in RUN and not session.finished:
+    if fault := session.run.left_out.get(name.lower()):
+        return SchemaError(fault.where, fault.what, fault.fix)
+    if name.lower() in RUN and not session.run.there:
         what = f"`{name}` is there after a finished run"
         return SchemaError("query", what, "run the job first: corpusgate run JOB")
     if "Table" in message.split("\n", 1)[0]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from itertools import chain, islice
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -58,7 +59,10 @@ def print_table(answer: Rows) -> None:
 
 
 def print_csv(answer: Rows, out: TextIO | None = None) -> None:
-    """Print all rows as CSV: NULL is empty, lists and structs are JSON, times ISO 8601."""
+    """Print all rows as CSV: NULL is empty, lists and structs are JSON, times ISO 8601.
+
+    Decimals have all their digits.
+    """
     writer = csv.writer(out or sys.stdout, lineterminator="\n")
     writer.writerow(answer.schema.names)
     for row in _rows(answer):
@@ -66,12 +70,16 @@ def print_csv(answer: Rows, out: TextIO | None = None) -> None:
 
 
 def print_json(answer: Rows, out: TextIO | None = None) -> None:
-    """Print all rows as one JSON list of objects, one a line."""
+    """Print all rows as one JSON list of objects, one a line.
+
+    A number that is none, or infinite, is null; a decimal that a double cannot hold is a string.
+    Of columns with one name, all but the first are numbered.
+    """
     stream = out or sys.stdout
-    names = answer.schema.names
+    names = _distinct(answer.schema.names)
     stream.write("[")
     for number, row in enumerate(_rows(answer)):
-        text = json.dumps(dict(zip(names, row, strict=True)), default=str, ensure_ascii=False)
+        text = _json(dict(zip(names, row, strict=True)))
         stream.write(f"{',' if number else ''}\n{text}")
     stream.write("\n]\n")
 
@@ -106,7 +114,7 @@ def print_chart(answer: Rows) -> None:
         raise SchemaError("--plot", what, "for example: SELECT reason, count(*) … GROUP BY 1")
     at = numbers[0]
     rows = list(islice(_rows(answer), SHOWN))
-    values = [float(row[at] or 0) for row in rows]
+    values = [_length(row[at]) for row in rows]
     most = max(values, default=0.0)
     table = Table(box=None, show_header=True, header_style="dim", pad_edge=False, expand=True)
     for field in list(answer.schema)[:at]:
@@ -117,6 +125,11 @@ def print_chart(answer: Rows) -> None:
         bar = Bar(most or 1.0, 0, max(value, 0.0))
         table.add_row(*(_cell(cell) for cell in row[: at + 1]), bar)
     _console().print(table)
+
+
+def _length(value: float | Decimal | None) -> float:
+    number = float(value or 0)
+    return number if isfinite(number) else 0.0
 
 
 def _console() -> Console:
@@ -134,12 +147,14 @@ def _spelled(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | dict):
-        return json.dumps(value, default=str, ensure_ascii=False)
+        return _json(value)
+    if isinstance(value, Decimal):
+        return format(value, "f")
     return _plain(value) if isinstance(value, str) else str(_plain(value))
 
 
 def _rows(answer: Rows) -> Iterator[Sequence[Any]]:
-    """Give rows as Python values that JSON can write."""
+    """Give rows as Python values: times and bytes are strings, all others as Arrow gives them."""
     batches = (
         zip(*map(_values, batch.columns), strict=True) for batch in answer.batches if batch.num_rows
     )
@@ -158,8 +173,6 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a column holds
             return value.isoformat().replace("+00:00", "Z")
         case date() | time():
             return value.isoformat()
-        case Decimal():
-            return int(value) if value == value.to_integral_value() else float(value)
         case bytes():
             return value.hex()
         case list():
@@ -167,3 +180,46 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a column holds
         case dict():
             return {name: _plain(item) for name, item in value.items()}
     return value
+
+
+def _json(value: object) -> str:
+    return json.dumps(_writable(value), default=str, ensure_ascii=False, allow_nan=False)
+
+
+def _writable(value: Any) -> Any:  # noqa: ANN401 - whatever a column holds
+    """Give what JSON has: it knows no NaN, and who reads it takes its numbers for doubles."""
+    match value:
+        case float():
+            return value if isfinite(value) else None
+        case Decimal():
+            return _number(value)
+        case list() | tuple():
+            return [_writable(item) for item in value]
+        case dict():
+            return {name: _writable(item) for name, item in value.items()}
+    return value
+
+
+def _number(value: Decimal) -> int | float | str:
+    if value == value.to_integral_value():
+        return int(value)
+    near = float(value)
+    return near if Decimal(repr(near)) == value else format(value, "f")
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Put numbers behind names that stand twice, as DuckDB does where it writes JSON.
+
+    >>> _distinct(["a", "a", "a_1", "A"])
+    ['a', 'a_1', 'a_1_1', 'A_2']
+    """
+    times: dict[str, int] = {}
+    given = []
+    for name in names:
+        one = name
+        while one.lower() in times:
+            one = f"{name}_{times[name.lower()]}"
+            times[name.lower()] += 1
+        times[one.lower()] = 1
+        given.append(one)
+    return given

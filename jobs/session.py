@@ -16,7 +16,6 @@ The decision is the SQL of `filters/sql/decide`; none of it is asked of Polars.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,7 +28,6 @@ import duckdb
 import polars as pl
 
 from ..connectors.duckdb_names import DuckNames
-from ..connectors.manifest import read_manifest
 from ..filters.decide import bind
 from ..filters.policy import BoundPolicy, Policy
 from ..filters.registers import FIELDS, REGISTERS, RegisterSet
@@ -38,11 +36,13 @@ from ..filters.sql.decide import DECISION, Corpus, Question, decision_sql
 from ..filters.sql.mapping import ZONED, id_kind, literal, micros, quoted
 from ..filters.sql.provenance import SQL_TYPES, UNREADABLE, instant, text
 from ..filters.sql.purge import PURGE
+from ..filters.sql.record import one_record
 from .allowed import allowed_folders
 from .corpus_sql import CorpusFiles, corpus_files, nothing_to_read, paths
 from .describe_plan import settled_as_of
+from .finished import Finished, add_finished
 from .pii_functions import Looking, PiiFunctions, given_operators
-from .plan import bind_policy, check_columns, open_registers, output_folders
+from .plan import bind_policy, check_columns, open_registers
 from .policies import load_policy
 from .reduction import open_key, open_operators, open_scanner
 from .spec import Job, PiiSpec, load_job
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     from .scanner import PiiScanner
 
 FACTS: Final = tuple("has_parents" if n == "parent_ids" else n for n in PROVENANCE)
-RUN: Final = ("released", "findings", "purge")
 
 DECISIONS: Final = (
     "record_id",
@@ -67,7 +66,7 @@ DUE: Final = "record_id, purge_reason AS reason, purge_deadline AS deadline, sha
 class Session:
     """A prepared connection, and what it was prepared with.
 
-    `doubts` says what is doubtful about the registers, `finished` whether a run's output is there,
+    `doubts` says what is doubtful about the registers, `run` what a finished run has left,
     `allowed` names the folders that queries may use besides.
     """
 
@@ -76,7 +75,7 @@ class Session:
     as_of_from: str
     files: CorpusFiles
     doubts: tuple[str, ...]
-    finished: bool
+    run: Finished
     pii: PiiFunctions
     allowed: tuple[Path, ...] = ()
 
@@ -86,6 +85,7 @@ class Session:
         yield from self.doubts
         for name, what in self.files.unreadable.items():
             yield f"{name} is left out: {what}"
+        yield from map(str, self.run.left_out.values())
 
 
 def connect(
@@ -118,13 +118,10 @@ def open_session(job: Job | str | Path, *, allow: Sequence[str | Path] = ()) -> 
     _add_reason(database, policy, registers, given, "MACRO")
     pii = PiiFunctions(partial(_looking, spec))
     pii.add(database)
-    run = _run_files(spec, names)
-    for name, listed in run.items():
-        database.execute(f"CREATE VIEW {name} AS {_run_sql(name, listed)}")
-    readable = [*paths(files), *(path for listed in run.values() for path in listed)]
+    run = add_finished(spec, database, names)
     database.execute(f"SET VARIABLE as_of = {literal(as_of)}")
-    _lock(database, readable, opened)
-    return Session(database, policy, origin, files, tuple(doubts), bool(run), pii, tuple(opened))
+    _lock(database, [*paths(files), *run.files], opened)
+    return Session(database, policy, origin, files, tuple(doubts), run, pii, tuple(opened))
 
 
 def register(
@@ -308,12 +305,8 @@ def _add_reason(
     what: str,
 ) -> None:
     """Add `eligibility_reason(struct)`: one record at a time, so no id stands twice."""
-    fields = ", ".join(f"{name} {SQL_TYPES[kind]}" for name, kind in PROVENANCE.items())
-    record = f"(SELECT CAST(p_record AS STRUCT({fields})) AS asked)"
-    corpus = Corpus(record, {name: f"asked.{name}" for name in PROVENANCE}, unit=None)
-    query = decision_sql(
-        policy, given, corpus, Question(("reason",)), kinds=register_kinds(registers)
-    )
+    record, asked = one_record("p_record"), Question(("reason",))
+    query = decision_sql(policy, given, record, asked, kinds=register_kinds(registers))
     database.execute(f"CREATE OR REPLACE {what} eligibility_reason(p_record) AS ({query})")
 
 
@@ -339,29 +332,3 @@ def _zoned(name: str) -> str:
         for kind, unit in ZONED.items()
     )
     return f"(CASE typeof({name}) WHEN '\"NULL\"' THEN NULL {branches} ELSE error({fix}) END)"
-
-
-def _run_files(job: Job, names: DuckNames) -> dict[str, list[str]]:
-    """List what a finished run has written and its manifest vouches for."""
-    output, audit = output_folders(job)
-    manifest = read_manifest(output)
-    if manifest is None:
-        return {}
-    shards = pl.read_parquet(io.BytesIO(audit.read(manifest["shards"]["path"])))
-    found: dict[str, list[str]] = {}
-    for name, column, root in (
-        ("released", "released", output),
-        ("findings", "findings", audit),
-        ("purge", "purge_list", audit),
-    ):
-        if column in shards.columns:
-            written = [file for file in shards[column].to_list() if file and file["path"]]
-            if written:
-                found[name] = [names.name(root, file["path"], file["bytes"]) for file in written]
-    return found
-
-
-def _run_sql(name: str, files: Sequence[str]) -> str:
-    listed = ", ".join(map(text, files))
-    same = "true" if name == "released" else "false"
-    return f"SELECT * FROM read_parquet([{listed}], union_by_name={same}, hive_partitioning=false)"

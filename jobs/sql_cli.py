@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
@@ -59,6 +59,8 @@ def sql(
     if job is None:
         fault = Fault("--job", "it is missing", "name the job file: --job job.yaml")
         raise JobError("sql", (fault,))
+    forms = {"csv": as_csv, "json": as_json, "plot": plot}
+    _check_alone(forms, output, emit, [query, file, name, *(allow or [])])
     if emit is not None:
         from .emission import emit as emit_macros
 
@@ -81,7 +83,7 @@ def sql(
             prompt(session)
             return
         try:
-            _answer(session, text, output, {"csv": as_csv, "json": as_json, "chart": plot})
+            _answer(session, text, output, forms)
         except SchemaError as error:
             typer.echo(f"corpusgate: {error}", err=True)
             raise typer.Exit(USAGE) from None
@@ -98,9 +100,26 @@ def _answer(session: Session, text: str, output: Path | None, forms: dict[str, b
     if output is not None:
         typer.echo(f"{output}: {rows.write_parquet(answer, output):,} rows", err=True)
         return
-    printers = {"csv": rows.print_csv, "json": rows.print_json, "chart": rows.print_chart}
+    printers = {"csv": rows.print_csv, "json": rows.print_json, "plot": rows.print_chart}
     chosen = next((printers[name] for name, wanted in forms.items() if wanted), rows.print_table)
     chosen(answer)
+
+
+def _check_alone(
+    forms: dict[str, bool], output: Path | None, emit: Path | None, asked: list[str | Path | None]
+) -> None:
+    """Leave with one line where an option would be passed over for another."""
+    given = [f"--{name}" for name, wanted in forms.items() if wanted]
+    given += ["--output"] if output is not None else []
+    if len(given) > 1:
+        _refuse(f"{' and '.join(given)} exclude each other: leave out all but one")
+    if emit is not None and (given or any(one is not None for one in asked)):
+        _refuse("--emit asks nothing: leave out the query, and every option but --job")
+
+
+def _refuse(what: str) -> NoReturn:
+    typer.echo(f"corpusgate: {what}", err=True)
+    raise typer.Exit(USAGE)
 
 
 def _text(query: str | None, file: Path | None, name: str | None) -> str | None:

@@ -5,6 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import shutil
+import signal
+import subprocess
+import time
 from importlib import resources
 from pathlib import Path
 
@@ -16,7 +21,7 @@ from corpusgate import SchemaError
 from corpusgate.jobs.queries import QUERIES
 from corpusgate.jobs.query import ask
 from corpusgate.jobs.session import open_session
-from runs.workshop import Workshop
+from runs.workshop import CLI, Workshop
 from runs.world import CANARY, KINDS, SCHEMA
 
 COUNT = "SELECT reason, count(*) AS n FROM decisions GROUP BY reason ORDER BY reason"
@@ -64,6 +69,54 @@ def test_values_of_every_type_are_spelled(asked):
     assert asked(query).returncode == 0
 
 
+def test_json_is_json_and_keeps_all_digits(asked):
+    query = """
+        SELECT 'nan'::DOUBLE AS a, 'inf'::FLOAT AS b, ['-inf'::DOUBLE, 1.5] AS c,
+            MAP {'k': 'nan'::DOUBLE} AS d, {'x': 12345678901234567890123456789.123} AS e,
+            123456789012345.678 AS f, sum(0.10) AS g, 170141183460469231731::HUGEINT AS h
+    """
+
+    def refuse(word):
+        raise AssertionError(word)
+
+    [row] = json.loads(asked(query, "--json").stdout, parse_constant=refuse)
+    assert row == {
+        "a": None, "b": None, "c": [None, 1.5], "d": [["k", None]],
+        "e": {"x": "12345678901234567890123456789.123"}, "f": "123456789012345.678", "g": 0.1,
+        "h": 170141183460469231731,
+    }  # fmt: skip
+    [line] = csv.DictReader(io.StringIO(asked(query, "--csv").stdout))
+    assert (line["c"], line["f"], line["g"]) == ("[null, 1.5]", "123456789012345.678", "0.10")
+    assert "123456789012345.678" in asked(query).stdout
+
+
+def test_json_loses_no_column(asked):
+    query = "SELECT 1 AS a, 2 AS a, 3 AS a_1, 4 AS A"
+    assert json.loads(asked(query, "--json").stdout) == [{"a": 1, "a_1": 2, "a_1_1": 3, "A_2": 4}]
+
+
+ALONE = [
+    (["SELECT 1", "--csv", "--json"], "--csv and --json exclude each other"),
+    (["SELECT 1", "--plot", "--csv"], "--csv and --plot exclude each other"),
+    (["SELECT 1", "--json", "--output", "x.parquet"], "--json and --output exclude each other"),
+    (["--emit", "gate.sql", "SELECT 1"], "--emit asks nothing"),
+    (["--emit", "gate.sql", "--query", "losses"], "--emit asks nothing"),
+    (["--emit", "gate.sql", "-f", "q.sql"], "--emit asks nothing"),
+    (["--emit", "gate.sql", "--json"], "--emit asks nothing"),
+    (["--emit", "gate.sql", "--allow", "shared"], "--emit asks nothing"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "what"), ALONE)
+def test_no_option_is_passed_over_for_another(asked, monkeypatch, tmp_path, arguments, what):
+    monkeypatch.chdir(tmp_path)
+    done = asked(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    assert what in line
+    assert not Path("gate.sql").exists()
+
+
 def test_rows_go_to_a_parquet_file(asked, tmp_path):
     target = tmp_path / "x.parquet"
     done = asked("SELECT * FROM decisions", "--output", target)
@@ -92,6 +145,8 @@ def test_a_chart_is_drawn(asked):
     assert done.returncode == 0
     assert "█" in done.stdout
     assert asked("SELECT 'a'", "--plot").returncode == 2
+    odd = asked("SELECT * FROM (VALUES ('a', 'nan'::DOUBLE), ('b', 'inf'), ('c', 2))", "--plot")
+    assert odd.stdout.count("█") > 0, odd.stderr
 
 
 REFUSED = [
@@ -117,6 +172,11 @@ REFUSED = [
     ("EXPORT DATABASE 'x'", "not for this session", ""),
     ("PREPARE p AS COPY corpus TO 'x.parquet'", "not for this session", ""),
     ("SELECT * FROM released", "after a finished run", "corpusgate run"),
+    ("SELECT eligibility_reason({'surface': 'x', 'modell': 'y'})", "no other field", "model"),
+    ("SELECT eligibility_reason({'modell': 'y'})", "no other field", "model"),
+    ("SELECT eligibility_reason('{\"modell\": 1}')", "no other field", "model"),
+    ("SELECT eligibility_reason(NULL)", "no other field", "model"),
+    ("SELECT eligibility_reason(c) FROM corpus AS c", "no other field", "model"),
     ("", "empty", ""),
     (";", "empty", ""),
 ]  # fmt: skip
@@ -308,3 +368,129 @@ def test_a_what_if_lives_in_memory_alone(asked):
     [after] = json.loads(asked(f"DELETE FROM deletions; {query}", "--json").stdout)
     assert (before["n"], after["n"]) == (1, 0)
     assert json.loads(asked(query, "--json").stdout) == [before]
+
+
+DAMAGE = {
+    "missing": (Path.unlink, "is missing"),
+    "another length": (lambda path: path.write_bytes(b"nothing"), "is not as long"),
+    "as long": (lambda path: path.write_bytes(b"x" * path.stat().st_size), "is damaged"),
+}
+PLACES = {"released": "eligible", "findings": "audit/findings", "purge": "audit/purge"}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A finished run of two shards."""
+    workshop = Workshop(tmp_path_factory.mktemp("whole"))
+    workshop.shard("a.parquet")
+    workshop.shard("b.parquet")
+    workshop.run({"pii": {}})
+    return workshop.folder
+
+
+@pytest.fixture
+def finished(whole, tmp_path, capsys):
+    """The same, and a way to ask it."""
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
+    workshop = Workshop(tmp_path)
+
+    def ask(query):
+        return workshop.command(capsys, "sql", query, "--csv", "--job", tmp_path / "job.yaml")
+
+    return workshop, ask
+
+
+@pytest.mark.parametrize("name", PLACES)
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_relation_that_cannot_be_read_is_left_out(finished, name, how):
+    workshop, ask = finished
+    damage, what = DAMAGE[how]
+    path = workshop.out / PLACES[name] / "a.parquet"
+    damage(path)
+    others = " UNION ALL ".join(f"SELECT count(*) FROM {n}" for n in PLACES if n != name)
+    done = ask(others)
+    assert done.returncode == 0, done.stderr
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"warning: {name} is left out: {path} {what}")
+    assert "Run the job again" in line
+    assert "`corpusgate verify`" in line
+    done = ask(f"SELECT * FROM {name}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"{line}\n{line.replace('warning', 'corpusgate')}\n"
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "audit/shards.parquet"])
+@pytest.mark.parametrize("how", ["another length", "missing"])
+def test_without_what_lists_the_files_all_are_left_out(finished, name, how):
+    workshop, ask = finished
+    DAMAGE[how][0](workshop.out / name)
+    done = ask("SELECT count(*) AS n FROM decisions")
+    assert (done.returncode, done.stdout) == (0, f"n\n{2 * len(KINDS)}\n"), done.stderr
+    warned = 0 if (name, how) == ("manifest.json", "missing") else len(PLACES)  # or no run at all
+    assert len(done.stderr.splitlines()) == warned
+    done = ask("SELECT * FROM released")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == warned + 1
+
+
+def test_a_file_that_breaks_while_it_is_read_is_said(finished):
+    """Only the first of some files is opened for the types of a list."""
+    workshop, ask = finished
+    path = workshop.out / "audit/findings/b.parquet"
+    DAMAGE["as long"][0](path)
+    done = ask("SELECT max(entity) FROM findings")
+    assert done.returncode == 2
+    assert "corpusgate verify" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+LONG = {
+    "one number": "SELECT sum(a.range * b.range) FROM range(10000000) a, range(1000000) b",
+    "rows": "FROM range(10000000) a, range(1000000) b WHERE a.range * b.range < 9",
+    "texts": "SELECT count(pii_reduce(text || r)) FROM texts, range(9999999) s(r)",
+}  # fmt: skip
+
+
+def begun(workshop, *arguments, **streams):
+    """Start the command, and wait until its session is open: it warns of a shard."""
+    workshop.shard("a.parquet")
+    workshop.write("b.parquet", b"no parquet")
+    command = [*CLI, "sql", "--job", str(workshop.job({"pii": {}})), *arguments]
+    place = os.environ | {"XDG_STATE_HOME": str(workshop.folder / "state")}
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
+    command = subprocess.Popen(command, cwd=workshop.folder, env=place, text=True, **streams)
+    assert "b.parquet is left out" in command.stderr.readline()
+    return command
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_ctrl_c_ends_a_query_with_one_line(workshop, name):
+    command = begun(workshop, LONG[name], "--csv")
+    time.sleep(1)
+    command.send_signal(signal.SIGINT)
+    try:
+        _, stderr = command.communicate(timeout=30)
+    finally:
+        command.kill()
+    assert command.returncode == 130
+    assert stderr == "corpusgate: interrupted; run it again to go on\n"
+
+
+def test_ctrl_c_in_a_prompt_ends_the_query_alone(workshop):
+    typed, terminal = os.openpty()
+    command = begun(workshop, stdin=terminal)
+    os.close(terminal)
+    try:
+        os.write(typed, f"{LONG['one number']};\n".encode())
+        time.sleep(1)
+        command.send_signal(signal.SIGINT)
+        while "interrupted" not in command.stderr.readline():
+            assert command.poll() is None
+        os.write(typed, b"SELECT 6 * 7;\n.quit\n")
+        stdout, stderr = command.communicate(timeout=30)
+    finally:
+        command.kill()
+        os.close(typed)
+    assert command.returncode == 0
+    assert "42" in stdout
+    assert stderr == ""

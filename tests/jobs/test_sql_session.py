@@ -487,6 +487,50 @@ def test_times_without_a_zone_are_refused_in_any_table():
             database.sql("SELECT reason FROM decisions('t')").fetchall()
 
 
+def by_registering(workshop: Workshop, database: duckdb.DuckDBPyConnection) -> None:
+    register(
+        database,
+        policy="openai-api-data",
+        registers=given_registers(),
+        purpose="pretraining",
+        as_of=AS_OF,
+    )
+
+
+def by_emitting(workshop: Workshop, database: duckdb.DuckDBPyConnection) -> None:
+    workshop.shard("x.parquet")
+    emit(workshop.job(), workshop.folder / "gate.sql")
+    database.execute((workshop.folder / "gate.sql").read_text())
+
+
+RECORD_ASKED = [
+    ("{'record_id': 'x', 'surface': 'public_web'}", "public"),
+    ("{'RECORD_ID': 'x', 'Surface': 'public_web'}", "public"),
+    ("{'surface': 'public_web'}", "input:missing-record_id"),
+    ("{'record_id': 'x', 'surface': 'public_web', 'model': 'gpt-4'}", "input:contradiction"),
+]
+RECORD_REFUSED = [
+    "{'record_id': 'x', 'surface': 'public_web', 'modell': 'gpt-4'}",
+    "{'record_id': 'x', 'surface': 'public_web', 'bogus': NULL}",
+    "{'bogus': 1}",
+    "t) FROM (SELECT 'x' AS record_id, r::VARCHAR AS modell FROM range(3) s(r)) AS t WHERE (TRUE",
+]
+
+
+@pytest.mark.parametrize("given", [by_registering, by_emitting])
+def test_a_field_that_no_record_has_is_an_error(workshop: Workshop, given):
+    """DuckDB's cast would drop it, and with a typo in a field what a rule wants to know."""
+    with duckdb.connect() as database:
+        given(workshop, database)
+        for record, reason in RECORD_ASKED:
+            query = f"SELECT eligibility_reason({record})"
+            assert database.sql(query).fetchall() == [(reason,)]
+        for record in RECORD_REFUSED:
+            with pytest.raises(duckdb.Error, match=r"There is record_id, .* model, .*") as refused:
+                database.sql(f"SELECT eligibility_reason({record})").fetchall()
+            assert "\n" not in str(refused.value)
+
+
 def test_a_register_that_rules_read_must_be_there():
     with duckdb.connect() as database, pytest.raises(RegisterError, match="no consent register"):
         register(
