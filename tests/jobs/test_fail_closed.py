@@ -358,13 +358,6 @@ def test_the_output_never_takes_in_the_input(full, capsys, output, flags):
     assert before.keys() <= {*full.folder.rglob("*")}
 
 
-def test_an_output_inside_the_input_is_not_read_the_next_time(full, capsys):
-    changes = {"output": {"path": "corpus/out"}}
-    assert full.command(capsys, "run", full.job(changes)).returncode == 0
-    done = full.command(capsys, "run", full.job(changes), "--fresh")
-    assert done.returncode != 0 or full.run(changes).rows_in == 15
-
-
 @pytest.mark.parametrize("audit", ["corpus", "out/eligible", "registers", "."])
 def test_audit_files_are_not_mixed_with_others(full, capsys, audit):
     before = {path.relative_to(full.folder) for path in full.folder.rglob("*.parquet")}
