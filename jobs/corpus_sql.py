@@ -22,7 +22,7 @@ from ..filters.schema import PROVENANCE
 from ..filters.sql.decide import Corpus
 from ..filters.sql.mapping import mapped, quoted, require_types
 from ..filters.sql.provenance import SQL_TYPES, text
-from .plan import Settings, check_shard
+from .plan import Settings, check_shard, ids_needed
 from .spec import Job
 from .text_sql import texts_sql
 
@@ -113,7 +113,8 @@ class CorpusFiles:
 def corpus_files(job: Job, database: duckdb.DuckDBPyConnection, names: DuckNames) -> CorpusFiles:
     """Look at a job's input files; no record is read, but JSON lines for their types.
 
-    Raises JobError where no file fits the job.
+    Raises JobError where no file fits the job, UnitError where ids must be unique in all files and
+    one cannot be read.
     """
     settings = Settings.of(job)
     shards: list[Shard] = []
@@ -146,6 +147,9 @@ def corpus_files(job: Job, database: duckdb.DuckDBPyConnection, names: DuckNames
             unreadable[item.name] = f"{error.where}: {error.what}"
     if first is not None and not shards:
         raise JobError(job.source, (Fault(first.where, first.what, first.fix),))
+    if job.input.unique == "run":
+        for name, what in unreadable.items():
+            raise ids_needed(name, what)
     return CorpusFiles(job, tuple(shards), unreadable)
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from ..connectors.folder import Folder
 from ..filters.errors import RegisterError, SchemaError, UnitError
-from .plan import Plan, check_types
+from .plan import Plan, check_types, ids_needed
 from .shard import opened
 
 if TYPE_CHECKING:
@@ -62,5 +62,4 @@ def duplicate_ids(plan: Plan, audit: Folder) -> pl.Series:
 
 def _needed(shard: str, error: UnitError | SchemaError | RegisterError) -> UnitError:
     where = "" if isinstance(error, UnitError) else f"{error.where}: "
-    what = f"{where}{error.what}, and `unique: run` must know all ids"
-    return UnitError(shard, what, "mend or remove it, or say `unique: unit`")
+    return ids_needed(shard, f"{where}{error.what}")

@@ -457,6 +457,12 @@ def check_types(settings: Settings, registers: RegisterSet, schema: pa.Schema, n
     registers.match_ids(id_kinds(records.schema))
 
 
+def ids_needed(shard: str, what: str) -> UnitError:
+    """Say why a shard that cannot be read stops all others: an id of theirs may stand in it."""
+    what = f"{what}, and `unique: run` must know all ids"
+    return UnitError(shard, what, "mend or remove it, or say `unique: unit`")
+
+
 def with_partitions(frame: pl.DataFrame, name: str) -> pl.DataFrame:
     """Put the Hive partitions of a shard's path beside its columns, as strings."""
     there = {c: value for c, value in partitions(name).items() if c not in frame.columns}

@@ -12,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from corpusgate import JobError, RegisterError, Registers, decide, load_policy
+from corpusgate.filters.errors import UnitError
 from corpusgate.jobs.emission import emit
 from corpusgate.jobs.session import connect, open_session, register
 from polars.testing import assert_frame_equal
@@ -225,6 +226,15 @@ def test_ids_may_have_to_differ_in_the_whole_run(workshop: Workshop):
     workshop.write("y.parquet", table("x", ["web"]))
     found = agrees(workshop, {"input": {"unique": "run"}})
     assert found["reasons"].list.contains("input:duplicate-record_id").sum() == 2
+
+
+def test_a_shard_that_cannot_be_read_may_hold_any_id(workshop: Workshop):
+    workshop.write("x.parquet", table("x"))
+    workshop.write("y.parquet", b"PAR1 and no more")
+    with open_session(workshop.job()).database as database:
+        assert database.sql("FROM decisions").fetchall()
+    with pytest.raises(UnitError, match=r"y\.parquet: .*`unique: run` must know all ids"):
+        open_session(workshop.job({"input": {"unique": "run"}}))
 
 
 TIMES = {
