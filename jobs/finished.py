@@ -10,14 +10,14 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 import polars as pl
 
 from ..connectors.duckdb_names import DuckNames
 from ..connectors.folder import Folder
-from ..connectors.manifest import read_manifest
+from ..connectors.manifest import MANIFEST, read_manifest
 from ..filters.errors import Fault, OutputError
 from ..filters.sql.provenance import text
 from .plan import output_folders
@@ -62,7 +62,7 @@ def add_finished(job: Job, database: duckdb.DuckDBPyConnection, names: DuckNames
         manifest = read_manifest(output)
         if manifest is None:
             return Finished()
-        shards = _shards(audit, manifest["shards"]["path"])
+        shards = _shards(audit, _place(output, manifest))
     except OutputError as error:
         what = f"{error.where}: {error.what}"
         return Finished(there=True, left_out={name: _left_out(name, what) for name in RUN})
@@ -80,6 +80,14 @@ def add_finished(job: Job, database: duckdb.DuckDBPyConnection, names: DuckNames
 
 def _left_out(name: str, what: str) -> Fault:
     return Fault(f"{name} is left out", what, _FIX)
+
+
+def _place(output: Folder, manifest: Mapping[str, Any]) -> str:
+    listed = manifest.get("shards")
+    path = listed.get("path") if isinstance(listed, dict) else None
+    if not isinstance(path, str):
+        raise OutputError(output.show(MANIFEST), "it does not say where its shards are listed")
+    return path
 
 
 def _shards(audit: Folder, path: str) -> pl.DataFrame:

@@ -433,6 +433,13 @@ def test_without_what_lists_the_files_all_are_left_out(finished, name, how):
     assert len(done.stderr.splitlines()) == warned + 1
 
 
+def test_a_manifest_that_lists_nothing_is_one_more_way_to_leave_all_out(finished):
+    workshop, ask = finished
+    (workshop.out / "manifest.json").write_text("{}", "utf-8")
+    done = ask("SELECT count(*) AS n FROM decisions")
+    assert (done.returncode, len(done.stderr.splitlines())) == (0, len(PLACES)), done.stderr
+
+
 def test_a_file_that_breaks_while_it_is_read_is_said(finished):
     """Only the first of some files is opened for the types of a list."""
     workshop, ask = finished
