@@ -9,6 +9,7 @@ token: of many who saw the same version, one finds it there.
 from __future__ import annotations
 
 import errno
+import time
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
@@ -25,6 +26,7 @@ from .stores import CHANGED, StoreError
 _TOKEN: Final = f"{CELL}now-"
 _DATA: Final = f"{CELL}is-"
 _LOOKS: Final = 5
+_SWEPT: Final = (0.05, 0.1, 0.2)  # seconds until another try
 _MODE: Final = 0o644
 
 
@@ -55,19 +57,29 @@ class HdfsCells:
         self.folder.delete(paths)
 
     def create(self, path: str, data: bytes) -> str:
-        """Write a cell where there is none; give its version. Raises FileExistsError, OSError."""
-        version, hidden = uuid.uuid4().hex, hidden_beside(path)
-        try:
-            self._write(f"{hidden}/{_DATA}{version}", data)
-            self._write(f"{hidden}/{_TOKEN}{version}", b"")
-            self._rename(hidden, path)
-        except BaseException:
-            if self._token(path) == version:  # done, though the answer got lost
+        """Write a cell where there is none; give its version. Raises FileExistsError, OSError.
+
+        It is written aside first. The folder's owner may sweep that away: then it begins again.
+        """
+        for pause in (*_SWEPT, None):
+            version, hidden = uuid.uuid4().hex, hidden_beside(path)
+            try:
+                self._write(f"{hidden}/{_DATA}{version}", data)
+                # Not if it has been swept: there would be a cell without data.
+                self._write(f"{hidden}/{_TOKEN}{version}", b"", parents=False)
+                self._rename(hidden, path)
+            except BaseException as error:
+                if self._token(path) == version:  # done, though the answer got lost
+                    return version
+                with suppress(OSError):
+                    self.folder.delete([hidden])
+                refused = isinstance(error, StoreError) and error.answered
+                if pause is None or not (refused or isinstance(error, FileNotFoundError)):
+                    raise
+                time.sleep(pause)
+            else:
                 return version
-            with suppress(OSError):
-                self.folder.delete([hidden])
-            raise
-        return version
+        raise AssertionError
 
     def replace(self, path: str, data: bytes, version: str) -> str:
         """Write a cell over its version `version`. Raises FileExistsError, OSError."""

@@ -4,15 +4,17 @@ import errno
 import pickle
 import re
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from corpusgate.connectors import hdfs_client, hdfs_folder
-from corpusgate.connectors.folder import LocalFolder
+from corpusgate.connectors.folder import PARTIAL, LocalFolder
 from corpusgate.connectors.hdfs_cells import HdfsCells
 from corpusgate.connectors.hdfs_client import hdfs_errors, open_hdfs
 from corpusgate.connectors.hdfs_folder import HdfsFolder
@@ -286,6 +288,28 @@ def test_of_many_writers_one_has_it(folder, there):
     assert cells.read("lock") == str(done[0][0]).encode()
     assert cells.entry("lock").version == done[0][1]
     assert len(folder.listed("", recursive=True)) == 3
+
+
+@pytest.mark.slow
+def test_a_writer_who_is_swept_away_begins_again(folder):
+    """The owner of a folder sweeps what runs have left half-way, also of one that begins now."""
+    cells, over = HdfsCells(folder), threading.Event()
+
+    def sweep():
+        while not over.wait(1.0):
+            folder.sweep()
+
+    with ThreadPoolExecutor(1) as pool:
+        sweeping = pool.submit(sweep)
+        try:
+            for number in range(20):
+                with suppress(FileExistsError):  # swept between writing and renaming
+                    cells.create(f"lock{number}", b"data")
+        finally:
+            over.set()
+        sweeping.result()
+    made = {name for name in folder.names() if not name.endswith(PARTIAL)}
+    assert {cells.read(name) for name in made} == {b"data"}
 
 
 @pytest.mark.slow
