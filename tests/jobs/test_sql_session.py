@@ -480,24 +480,7 @@ def test_a_policy_joins_a_connection_that_is_there(tmp_path: Path):
         assert database.sql("SHOW TABLES").fetchall() == []  # nothing stays behind
 
 
-def test_times_without_a_zone_are_refused_in_any_table():
-    with duckdb.connect() as database:
-        register(
-            database,
-            policy="openai-api-data",
-            registers=given_registers(),
-            purpose="pretraining",
-            as_of=AS_OF,
-        )
-        database.execute(
-            "CREATE TABLE t AS SELECT '1' AS record_id, 'api' AS surface,"
-            " TIMESTAMP '2023-01-01' AS submitted_at"
-        )
-        with pytest.raises(duckdb.Error, match="no time with a zone"):
-            database.sql("SELECT reason FROM decisions('t')").fetchall()
-
-
-def by_registering(workshop: Workshop, database: duckdb.DuckDBPyConnection) -> None:
+def by_registering(_: Workshop | None, database: duckdb.DuckDBPyConnection) -> None:
     register(
         database,
         policy="openai-api-data",
@@ -505,6 +488,17 @@ def by_registering(workshop: Workshop, database: duckdb.DuckDBPyConnection) -> N
         purpose="pretraining",
         as_of=AS_OF,
     )
+
+
+def test_times_without_a_zone_are_refused_in_any_table():
+    with duckdb.connect() as database:
+        by_registering(None, database)
+        database.execute(
+            "CREATE TABLE t AS SELECT '1' AS record_id, 'api' AS surface,"
+            " TIMESTAMP '2023-01-01' AS submitted_at"
+        )
+        with pytest.raises(duckdb.Error, match="no time with a zone"):
+            database.sql("SELECT reason FROM decisions('t')").fetchall()
 
 
 def by_emitting(workshop: Workshop, database: duckdb.DuckDBPyConnection) -> None:
