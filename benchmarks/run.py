@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -172,6 +173,8 @@ def scale(options: argparse.Namespace) -> Iterator[str]:
     folder = WORK / f"scale-{options.scale}"
     build_ = [sys.executable, str(HERE / "scale.py"), str(folder), str(options.scale)]
     subprocess.run(build_, cwd=HERE, check=True)
+    # What was deleted shortly before makes some file systems slow to make new files.
+    shutil.rmtree(folder / "tiny/out", ignore_errors=True)
 
     def run(which: str, workers: int, *flags: str) -> Measured:
         job = str(folder / which / "job.yaml")
