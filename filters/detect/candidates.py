@@ -105,12 +105,13 @@ class Batch:
 
         Gives every row, without ends, if that is not known.
         """
-        if expression not in self.ends:
+        known = None if expression is None else self.ends.get(expression)
+        if known is None:
             yield from zip(self.rows(), self.folded.starts.tolist(), repeat([]))
             return
-        ends = self.ends[expression] - shift
-        if not len(ends):
+        if not len(known):
             return
+        ends = known - shift
         rows = self._rows_of(ends)
         starts = self.folded.starts[rows]
         places = (ends - starts).tolist()

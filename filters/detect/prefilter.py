@@ -13,19 +13,18 @@ import threading
 import warnings
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 Cache = Callable[[str, Callable[[], bytes]], bytes]
 
 _FORMAT: Final = "1"
+_NOWHERE: Final = np.zeros(0, dtype=np.int64)
 _warned = False
 
 
-@dataclass(frozen=True, order=True)
-class Expression:
+class Expression(NamedTuple):
     """An expression over folded text, and whether case counts in it."""
 
     text: str
@@ -92,7 +91,10 @@ class Prefilter:
             context=[ends.append for ends in found],
             scratch=self._scratch(database),
         )
-        columns = (np.frombuffer(ends, dtype=np.uint64).astype(np.int64) for ends in found)
+        columns = (
+            np.frombuffer(ends, dtype=np.uint64).astype(np.int64) if ends else _NOWHERE
+            for ends in found
+        )
         return dict(zip(self._taken, columns, strict=True))
 
     def _scratch(self, database: Any) -> Any:  # noqa: ANN401

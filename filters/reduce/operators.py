@@ -84,6 +84,23 @@ class Operators:
         """Give the operator of an entity."""
         return self.by_entity.get(entity, self.default)
 
+    def constant(self, entity: str) -> str | None:
+        """Give what stands in the text for every value of an entity; None where values differ.
+
+        >>> Operators(by_entity={"URL": Operator("mask")}).constant("PHONE_NUMBER")
+        '<PHONE_NUMBER>'
+        """
+        known = self._constants
+        if entity not in known:
+            operator = self.of(entity)
+            same = operator.type in {"replace", "redact"}
+            known[entity] = stand_in(operator, entity, "", key=None, scope="") if same else None
+        return known[entity]
+
+    @cached_property
+    def _constants(self) -> dict[str, str | None]:
+        return {}
+
     def all(self) -> tuple[Operator, ...]:
         """Give every operator in use, the default's first."""
         return (self.default, *self.by_entity.values())

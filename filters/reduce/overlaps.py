@@ -48,6 +48,9 @@ def merge(findings: Sequence[Finding]) -> list[Merged]:
     >>> [(r.start, r.end, r.winner.entity) for r in merge(found)]
     [(0, 20, 'CREDIT_CARD')]
     """
+    if len(findings) == 1:  # most often
+        [one] = findings
+        return [Merged(one.start, one.end, one)]
     ordered = sorted(findings)
     if all(one.end <= other.start for one, other in pairwise(ordered)):
         return [Merged(each.start, each.end, each) for each in ordered]

@@ -153,12 +153,15 @@ class Reducer:
         count: int,
     ) -> str:
         entity = each.winner.entity
+        constant = self._operators.constant(entity)
+        if constant is not None:
+            return constant
         operator = self._operators.of(entity)
         if operator.type == "mask" and (count > 0 or not each.whole):
             # A value that is found in spite of its mask, or overlaps another, is covered in whole.
             return operator.masking_char * (each.end - each.start)
         value = text[each.winner.start : each.winner.end]
-        if operator.type in {"replace", "redact", "mask"}:
+        if operator.type == "mask":
             return stand_in(operator, entity, value, key=None, scope=scope)
         place = (scope, entity, value)
         if place not in known:

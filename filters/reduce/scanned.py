@@ -148,11 +148,12 @@ def _doubtful(finder: Finder, reach: Reach, texts: Sequence[Text]) -> list[Text]
     owners: list[int] = []
     for number, text in enumerate(texts):
         if not text.loose:
-            pieces += around(text.now, text.edits, reach)
-            owners += [number] * (len(pieces) - len(owners))
+            some = around(text.now, text.edits, reach)
+            pieces += some
+            owners += [number] * len(some)
     held = finder.may_hold(pa.array(pieces, pa.large_string()))
-    some = {owners[at] for at in np.flatnonzero(held).tolist()}
-    return [text for number, text in enumerate(texts) if text.loose or number in some]
+    which = {owners[at] for at in np.flatnonzero(held).tolist()}
+    return [text for number, text in enumerate(texts) if text.loose or number in which]
 
 
 def scan(

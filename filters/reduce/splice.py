@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -33,15 +33,16 @@ def splice(text: str, edits: Sequence[Edit]) -> str:
     return "".join(parts)
 
 
-def around(text: str, edits: Sequence[Edit], reach: Reach) -> Iterator[str]:
+def around(text: str, edits: Sequence[Edit], reach: Reach) -> list[str]:
     """Give the stretches of an edited text in which something new can be found.
 
     >>> from corpusgate.filters.detect.reach import Reach
     >>> edited = splice("My new number: 736-5000, call me any time", [Edit(15, 23, "<PHONE>")])
-    >>> list(around(edited, [Edit(15, 23, "<PHONE>")], Reach(near=3, far=2)))
+    >>> around(edited, [Edit(15, 23, "<PHONE>")], Reach(near=3, far=2))
     ['w number: <PHONE>, call m']
     """
     near, far = reach
+    pieces = []
     low = high = shift = 0
     for first, last, new in edits:
         start = first + shift
@@ -53,11 +54,12 @@ def around(text: str, edits: Sequence[Edit], reach: Reach) -> Iterator[str]:
         end = max(end + near, word + far) if word >= 0 else len(text)
         if begin > high:
             if high:
-                yield text[low:high]
+                pieces.append(text[low:high])
             low = begin
         high = end
     if high:
-        yield text[low:high]
+        pieces.append(text[low:high])
+    return pieces
 
 
 class Origins:
