@@ -27,6 +27,13 @@ _LEFT: Final = (
 _RIGHT: Final = r"(?![\w])(?!\.\w)(?!-[a-z])"
 _V6_ROUTED: Final = r"(?:[23][0-9a-f]{3}|f[cd][0-9a-f]{2}|fe[89ab][0-9a-f]|64:ff9b)"
 _V6_RIGHT: Final = r"(?:%[0-9a-z]{1,16})?(?:/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9]))?(?![\w:])(?!\.\d)"
+_PLAIN_V4: Final = re.compile(_V4)
+_LOOPBACK, _MULTICAST = 127, 224  # RFC 1122, 3.2.1.3; RFC 5771; past it all is reserved, RFC 1112
+
+
+def _is_nobodys(first: int) -> bool:
+    """Say by its first octet whether an IPv4 address is unspecified, loopback or multicast."""
+    return first in {0, _LOOPBACK} or first >= _MULTICAST
 
 
 class StrictIpRecognizer(AnchoredRecognizer):
@@ -64,16 +71,16 @@ class StrictIpRecognizer(AnchoredRecognizer):
 
     def invalidate_result(self, pattern_text: str) -> bool:
         """Say whether it is no address, or nobody's."""
+        if _PLAIN_V4.fullmatch(pattern_text):
+            return _is_nobodys(int(pattern_text.partition(".")[0]))
         try:
             address = ipaddress.ip_interface(pattern_text.partition("%")[0]).ip
         except ValueError:
             return True
         if isinstance(address, ipaddress.IPv6Address):
             address = address.ipv4_mapped or address
-        if isinstance(address, ipaddress.IPv4Address) and address.packed[0] in {0, 255}:
-            return True
-        if isinstance(address, ipaddress.IPv4Address) and address.is_reserved:
-            return True
+        if isinstance(address, ipaddress.IPv4Address):
+            return _is_nobodys(address.packed[0])
         return address.is_unspecified or address.is_loopback or address.is_multicast
 
 

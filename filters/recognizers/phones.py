@@ -114,6 +114,11 @@ def _is_north_american(digits: str) -> bool:
     return phonenumbers.is_valid_number(number)
 
 
+def _without_extension(text: str) -> str:
+    # Every way to write one has an x in it, and most numbers have none.
+    return _EXTENSION.sub("", text) if "x" in text.lower() else text
+
+
 def _is_something_else(text: str) -> bool:
     """Say whether it is a date, an IP address, a social security number, a postal code, a card."""
     if _DAY.fullmatch(text) or _NEITHER.fullmatch(text):
@@ -156,7 +161,7 @@ class InternationalPhoneRecognizer(AnchoredRecognizer):
 
     def invalidate_result(self, pattern_text: str) -> bool:
         """Ask whether the country has such numbers."""
-        text = _EXTENSION.sub("", pattern_text)
+        text = _without_extension(pattern_text)
         if text.startswith("00"):
             return not _is_international("+" + text[2:], possible=False)
         return not _is_international(text, possible=len(re.findall(r"\d+", text)) >= _MIN_GROUPS)
@@ -185,7 +190,7 @@ class NorthAmericanPhoneRecognizer(AnchoredRecognizer):
 
     def invalidate_result(self, pattern_text: str) -> bool:
         """Ask for the area code where only spaces stand between the groups."""
-        text = _EXTENSION.sub("", pattern_text)
+        text = _without_extension(pattern_text)
         if _is_something_else(text):
             return True
         return not re.search(r"[^\d\s]", text) and not _is_north_american(digits(text))
@@ -259,5 +264,5 @@ class ToldPhoneRecognizer(AnchoredRecognizer):
 
     def invalidate_result(self, pattern_text: str) -> bool:
         """Say whether it is too short, too long, or something else."""
-        text = _EXTENSION.sub("", pattern_text)
+        text = _without_extension(pattern_text)
         return not _MIN <= len(digits(text)) <= _MAX or _is_something_else(text)

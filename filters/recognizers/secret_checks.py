@@ -67,10 +67,10 @@ def entropy(text: str) -> float:
     (0.0, 1.0, 2.0)
     """
     if len(text) > _LONG and text.isascii():
-        codes = np.frombuffer(text.encode(), dtype=np.uint8)
-        counts = [count for count in np.bincount(codes).tolist() if count]
-    else:
-        counts = [*Counter(text).values()]
+        occurring = np.bincount(np.frombuffer(text.encode(), dtype=np.uint8))
+        occurring = occurring[occurring > 0]
+        return float(occurring @ np.log2(len(text) / occurring)) / len(text)
+    counts = Counter(text).values()
     return math.fsum(n / len(text) * math.log2(len(text) / n) for n in counts)
 
 
