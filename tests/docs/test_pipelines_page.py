@@ -52,12 +52,14 @@ def test_options_are_those_of_the_class():
     assert told == [*inspect.signature(EligibilityFilter).parameters]
 
 
+@pytest.mark.slow
 def test_hugging_face(inside):
     pytest.importorskip("datasets")
     block = PROGRAMS["with_datasets.py"]
     assert run_program(block.text, inside) == shown_after(block)
 
 
+@pytest.mark.slow
 def test_datatrove(inside):
     pytest.importorskip("datatrove")
     code = PROGRAMS["with_datatrove.py"].text

@@ -63,6 +63,7 @@ def digests(directory: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_two_builds_are_byte_identical(demo, tmp_path):
     assert digests(make(tmp_path)) == digests(demo)
 

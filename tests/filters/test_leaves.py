@@ -293,6 +293,7 @@ def test_polars_columns_come_as_arrow_and_go_back() -> None:
             assert pl.Series(after).to_list() == expected
 
 
+@pytest.mark.slow
 def test_one_text_of_fifty_megabytes() -> None:
     long = "all work and no play " * 2_400_000
     column = pa.array([json.dumps({"note": long + "bob"}), "bob"])

@@ -110,10 +110,10 @@ LOW = {**SHIPPED, "low_score_entity_names": ["LOCATION"], "low_confidence_score_
     ("entities", "threshold", "ner", "count"),
     [
         (["LOCATION", "PERSON"], 0.4, None, 312),
-        (["PERSON"], 0.85, None, 60),
+        pytest.param(["PERSON"], 0.85, None, 60, marks=pytest.mark.slow),
         (["LOCATION", "PERSON"], 0.4, LOW, 60),
-        (["LOCATION", "PERSON"], 0.3, LOW, 60),
-        (["LOCATION"], 0.86, None, 60),
+        pytest.param(["LOCATION", "PERSON"], 0.3, LOW, 60, marks=pytest.mark.slow),
+        pytest.param(["LOCATION"], 0.86, None, 60, marks=pytest.mark.slow),
         (["PERSON"], 0.4, {**SHIPPED, "model_to_presidio_entity_mapping": {"GPE": "PERSON"}}, 60),
         (["PERSON"], 0.0, {**SHIPPED, "default_score": 0.0}, 60),
     ],

@@ -143,12 +143,15 @@ def test_slices_of_arrow_arrays(english, english_values):
     assert whole.score[inside].tolist() == part.score.tolist()
 
 
-@pytest.mark.parametrize("threshold", [0.0, 0.05, 0.5, 0.85, 1.0])
+@pytest.mark.parametrize(
+    "threshold", [0.0, 0.5, *(pytest.param(t, marks=pytest.mark.slow) for t in (0.05, 0.85, 1.0))]
+)
 def test_thresholds(english_values, threshold):
     rows = adversarial.rows(7, 60, english_values)
     assert defaults(threshold=threshold).differences(rows) == []
 
 
+@pytest.mark.slow
 def test_every_english_recogniser_at_once(english_values):
     pair = everything("en")
     rows = [*adversarial.plain(english_values), *adversarial.rewritten(english_values[::16])]
@@ -174,14 +177,8 @@ def test_countries_are_complete():
     assert tuple(countries("en")) == ENGLISH_COUNTRIES
 
 
-@pytest.mark.parametrize(
-    "language",
-    [
-        name if name == "de" else pytest.param(name, marks=pytest.mark.slow)
-        for name in languages()
-        if name != "en"
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("language", [name for name in languages() if name != "en"])
 def test_every_recogniser_of_a_language(language):
     pair = everything(language)
     drawn = values(language, seed=10)
@@ -192,6 +189,7 @@ def test_every_recogniser_of_a_language(language):
     assert pair.differences(rows) == []
 
 
+@pytest.mark.slow
 def test_two_languages_at_once(english_values):
     pair = defaults("en", "es")
     rows = adversarial.rows(12, 80, [*english_values, *adversarial.of_patterns("es")])

@@ -193,6 +193,7 @@ def test_phones(recognizer):
     assert total > 10
 
 
+@pytest.mark.slow
 def test_phones_after_too_many_failures():
     recognizer = PhoneRecognizer(supported_regions=("US",))
     phones = PhoneNumbers.of(recognizer)

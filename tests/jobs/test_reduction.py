@@ -71,6 +71,7 @@ def test_findings_say_where_in_the_input(world):
     assert found.height == 8
 
 
+@pytest.mark.slow
 def test_no_finding_stands_anywhere_but_where_it_came_from(world):
     done = world.cli("run", world.job(), "--json")
     assert done.returncode == 0, done.stderr
@@ -263,6 +264,7 @@ def test_explain_says_what_a_run_would_find(world, capsys):
     assert one["findings"] == []
 
 
+@pytest.mark.slow
 def test_names_where_the_job_names_a_model(world, capsys):
     train().to_disk(world.folder / "names")
     texts = ["Marta Keller lives in Lisbon.", "It rained all day."]

@@ -9,6 +9,7 @@ from corpusgate.connectors.manifest import MANIFEST
 from filelock import FileLock
 from runs.workshop import Workshop, merge, stable, tree
 from runs.world import GONE_AT, NAMES, REGISTERS
+from sampled import sampled
 
 STAMPED = ("eligible", "audit/decisions", "audit/purge", "audit/units")
 
@@ -120,7 +121,7 @@ def test_what_is_missing_of_a_finished_run_is_made_again(full, capsys, name, cut
     assert stable(full.out) == whole
 
 
-@pytest.mark.parametrize("content", ["x", "[]", "{}", '{"state": "finished"}'])
+@pytest.mark.parametrize("content", sampled(["x", "[]", "{}", '{"state": "finished"}'], "x", "{}"))
 def test_a_run_state_that_says_nothing_is_one_line_and_fresh_helps(full, capsys, content):
     job = full.job()
     full.command(capsys, "run", job)
@@ -221,7 +222,9 @@ CHANGES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("changes", "registers"), CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize(
+    ("changes", "registers"), sampled(CHANGES, "purpose", "kept columns", "a register's rows")
+)
 def test_whatever_decides_the_output_has_all_units_done_again(full, changes, registers):
     full.run()
     before = stamps(full)
@@ -275,7 +278,17 @@ def test_a_file_that_no_unit_vouches_for_is_swept_from_the_released(full):
     assert stable(full.out) == good
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"null", b"\xff"])
+DAMAGED = {
+    "nothing": b"",
+    "half of it": b"{",
+    "a list": b"[]",
+    "no fields": b"{}",
+    "null": b"null",
+    "no text": b"\xff",
+}
+
+
+@pytest.mark.parametrize("content", sampled(DAMAGED, "nothing", "no fields"))
 def test_a_damaged_unit_result_is_done_again(full, content):
     full.run()
     good = stable(full.out)
@@ -285,7 +298,7 @@ def test_a_damaged_unit_result_is_done_again(full, content):
     assert stable(full.out) == good
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff"])
+@pytest.mark.parametrize("content", sampled(DAMAGED, "nothing", "no fields"))
 def test_a_damaged_run_state_is_one_clear_error_that_fresh_mends(full, capsys, content):
     full.run()
     (full.out / "run.json").write_bytes(content)

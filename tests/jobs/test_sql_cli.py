@@ -23,6 +23,7 @@ from corpusgate.jobs.query import ask
 from corpusgate.jobs.session import open_session
 from runs.workshop import CLI, Workshop
 from runs.world import CANARY, KINDS, SCHEMA
+from sampled import sampled
 
 COUNT = "SELECT reason, count(*) AS n FROM decisions GROUP BY reason ORDER BY reason"
 REASONS = sorted(kind.reason for kind in KINDS)
@@ -322,7 +323,9 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("name", SHAPES)
-@pytest.mark.parametrize("folder", ["plain", 'it\'s; a "b" [v1] *'])
+@pytest.mark.parametrize(
+    "folder", [pytest.param("plain", marks=pytest.mark.slow), 'it\'s; a "b" [v1] *']
+)
 def test_empty_corpora_and_odd_paths_work(workshop: Workshop, name, folder):
     place = workshop.folder / folder
     place.mkdir()
@@ -401,7 +404,7 @@ def finished(whole, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("name", PLACES)
-@pytest.mark.parametrize("how", DAMAGE)
+@pytest.mark.parametrize("how", sampled([*DAMAGE], "as long"))
 def test_a_relation_that_cannot_be_read_is_left_out(finished, name, how):
     workshop, ask = finished
     damage, what = DAMAGE[how]
@@ -470,7 +473,7 @@ def begun(workshop, *arguments, **streams):
     return command
 
 
-@pytest.mark.parametrize("name", LONG)
+@pytest.mark.parametrize("name", sampled([*LONG], "rows"))
 def test_ctrl_c_ends_a_query_with_one_line(workshop, name):
     command = begun(workshop, LONG[name], "--csv")
     time.sleep(1)

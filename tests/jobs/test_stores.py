@@ -23,6 +23,7 @@ from runs.away import SHARDS, Away, at_home
 from runs.s3 import SECRET, address_of, one_in_five, proxy
 from runs.workshop import CHANGING, CLI, Workshop, merge
 from runs.world import COLUMNS, NAMES, REGISTERS, SCHEMA, rows
+from sampled import sampled
 
 
 @pytest.fixture
@@ -316,7 +317,7 @@ def test_sql_reads_json_lines_there(away):
 
 
 def test_sql_fetches_what_a_query_asks_for(away, s3):
-    text = "".join(random.Random(1).choices(string.printable, k=4_000_000))  # noqa: S311 - no secret
+    text = "".join(random.Random(1).choices(string.printable, k=1_000_000))  # noqa: S311 - no secret
     pages = pq.read_table(away.workshop.folder / "corpus/a.parquet")
     long = pa.array([text] * len(pages), pages.schema.field("text").type)
     at = pages.schema.get_field_index("text")
@@ -386,7 +387,7 @@ def checked(away, capsys, *options):
     return done.returncode, json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("unique", ["unit", "run"])
+@pytest.mark.parametrize("unique", sampled(["unit", "run"], "run"))
 def test_a_run_in_a_bucket_is_verified(away, capsys, unique):
     lines(away)
     summary = away.run({"input": {"unique": unique}})
@@ -410,7 +411,7 @@ TAMPERED = {
 }
 
 
-@pytest.mark.parametrize("gone", [False, True])
+@pytest.mark.parametrize("gone", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("what", TAMPERED)
 def test_an_object_that_was_changed_or_is_missing_is_found(away, capsys, what, gone):
     path, check = TAMPERED[what]
