@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from corpusgate.jobs.workers import GROUP_FILES, GROUP_ROWS, GROUPS_EACH
 
 TERABYTE = 1_000_000.0  # in megabytes
 SIZES = (1, 10, 100)
@@ -87,7 +88,8 @@ def tasks(files: np.ndarray, cost: Cost, cores: int, unit: float, group: int) ->
     """Cut files into units, put small ones together, give the tasks' seconds, longest first."""
     parts = np.ceil(files / unit).astype(int)
     units = np.sort(np.repeat(files / parts, parts))[::-1]
-    limit = min(262.0, units.sum() / (3 * cores))  # megabytes in a group: some 262,000 short rows
+    # Megabytes in a group, of rows of a kilobyte.
+    limit = min(GROUP_ROWS / 1000, units.sum() / (GROUPS_EACH * cores))
     filled = np.floor(np.cumsum(units) / max(limit, 1e-9))
     counted = np.arange(len(units)) // group
     edges = np.flatnonzero((np.diff(filled) > 0) | (np.diff(counted) > 0)) + 1
@@ -101,7 +103,7 @@ def simulate(
     files: np.ndarray, cost: Cost, cores: int, cluster: Cluster, rng: np.random.Generator
 ) -> Outcome:
     """Run the schedule once."""
-    work = tasks(files, cost, cores, 1074.0, 128)
+    work = tasks(files, cost, cores, 1074.0, GROUP_FILES)
     nodes = max(1, cores // cluster.cores_per_node)
     drawn = rng.normal(1, cluster.spread, nodes).clip(0.5)
     speed = np.repeat(drawn / drawn.mean(), -(-cores // nodes))[:cores]

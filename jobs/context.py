@@ -10,8 +10,8 @@ from ..connectors.manifest import RUNNING, read_run_state
 from ..filters.decide import Judge
 from ..filters.errors import OutputError
 from ..filters.registers import RegisterSet
-from .plan import Settings
 from .reduction import Reduction
+from .settings import Settings
 
 if TYPE_CHECKING:
     import polars as pl

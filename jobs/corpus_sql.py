@@ -22,7 +22,8 @@ from ..filters.schema import PROVENANCE
 from ..filters.sql.decide import Corpus
 from ..filters.sql.mapping import mapped, quoted, require_types
 from ..filters.sql.provenance import SQL_TYPES, text
-from .plan import Settings, check_shard, ids_needed
+from .plan import ids_needed
+from .settings import Settings
 from .spec import Job
 from .text_sql import texts_sql
 
@@ -128,13 +129,13 @@ def corpus_files(job: Job, database: duckdb.DuckDBPyConnection, names: DuckNames
                 schema = _jsonl_schema(item, settings.reads())
                 if schema is None:
                     continue
-                check_shard(settings, schema.to_arrow(), item.name)
+                settings.check(schema.to_arrow(), item.name)
                 types = tuple((name, _json_type(dtype)) for name, dtype in schema.items())
                 _no_clash([*dict(types), *partitions(item.name)], item.name)
                 shards.append(_checked(job, Shard(file, types)))
                 continue
             with ParquetShard(item.folder, item.path, item.name) as shard:
-                check_shard(settings, shard.schema, item.name)
+                settings.check(shard.schema, item.name)
                 _no_clash([*shard.schema.names, *partitions(item.name)], item.name)
                 if shard.schema not in known:
                     known[shard.schema] = _parquet_types(database, file)

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from ..connectors.folder import Folder
 from ..filters.errors import RegisterError, SchemaError, UnitError
-from .plan import Plan, check_types, ids_needed
+from .plan import Plan, ids_needed
 from .shard import opened
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def duplicate_ids(plan: Plan, audit: Folder) -> pl.Series:
         for unit in plan.units:
             try:
                 with opened(unit, audit, plan.settings) as shard:
-                    check_types(plan.settings, plan.registers, shard.schema, unit.name)
+                    plan.settings.check_types(shard.schema, unit.name, plan.registers)
                     for group in unit.groups(shard):
                         table = shard.read([column], range(group, group + 1))
                         ids = table.column(0).cast(pa.large_string())

@@ -22,9 +22,10 @@ from ..filters.parse import parse_time
 from ..filters.provenance import id_kinds
 from ..filters.registers import RegisterSet
 from .plain_batch import plain_table
-from .plan import Settings, bind_policy, check_columns, check_shard, open_registers, run_digest
+from .plan import bind_policy, check_columns, open_registers, run_digest
 from .reducing import Reducing, after_reduction
 from .reduction import Reduction, open_reduction
+from .settings import Settings
 from .spec import Job, load_job
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class EligibilityFilter:
 
     def _released(self, table: pa.Table) -> pa.Table:
         opened, settings = self._open, self._open.settings
-        check_shard(settings, table.schema, _BATCH)
+        settings.check(table.schema, _BATCH)
         narrow = [name for name in table.column_names if name in settings.reads()]
         records = map_columns(pl.DataFrame(table.select(narrow)), settings.sources, "input.columns")
         opened.registers.match_ids(id_kinds(records.schema))

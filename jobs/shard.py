@@ -30,8 +30,9 @@ from ..filters.mapping import map_columns
 from ..filters.provenance import id_kinds, require_types
 from .context import Context
 from .lean import only_new_garbage
-from .plan import Settings, Unit, check_shard, with_partitions
+from .plan import Unit
 from .release import Decided, blank, bundles, release
+from .settings import Settings, with_partitions
 
 
 @only_new_garbage()
@@ -119,7 +120,7 @@ def opened(unit: Unit, audit: Folder | Path, settings: Settings | None) -> Itera
 
 def provenance(unit: Unit, shard: ParquetShard, settings: Settings) -> pl.DataFrame:
     """Read a unit's narrow columns and map them. Raises SchemaError."""
-    check_shard(settings, shard.schema, unit.name)
+    settings.check(shard.schema, unit.name)
     wanted = [name for name in shard.schema.names if name in settings.reads()]
     groups = unit.groups(shard)
     shard.check_memory(wanted, groups, available)

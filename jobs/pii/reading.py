@@ -22,7 +22,8 @@ from ...connectors.storage import InputFile, list_inputs
 from ...filters.document import suggest
 from ...filters.errors import CorpusgateError, Fault, JobError, SchemaError, UnitError
 from ...filters.texts.paths import TextPath, is_text, storage, text_paths
-from ..plan import Settings, Unit
+from ..plan import Unit
+from ..settings import Settings
 from ..shard import opened
 from .listing import Listing
 from .options import SOURCE

@@ -37,7 +37,7 @@ from ...filters.sql.marks import Reasons
 from ...filters.sql.provenance import text
 from ...filters.sql.purge import PURGE
 from ..corpus_sql import CorpusFiles, Shard, named
-from ..plan import Settings
+from ..settings import Settings
 from ..spec import Job
 from .decisions import ANSWERS, DUE, FACTS, Decided, Listed, compare
 from .facts import Totals

@@ -11,7 +11,7 @@ from ...connectors.folder import HERE
 from ...connectors.jsonl import jsonl_to_parquet
 from ...connectors.staged import OWNER_ONLY, StagedFile
 from ...connectors.storage import InputFile
-from ..plan import Settings
+from ..settings import Settings
 
 
 @contextmanager

@@ -28,9 +28,9 @@ from ...filters.errors import CorpusgateError, JobError, PolicyError
 from ...filters.policy import BoundPolicy
 from ...filters.reduce.pseudonyms import Key
 from ...filters.registers import RegisterSet
-from ..plan import Settings
 from ..reduction import open_key
 from ..session import add_registers, new_database, register_kinds
+from ..settings import Settings
 from .decided import Court, decide_again
 from .facts import Totals, bound_policy, opened_registers, settings_hold, totals_hold
 from .files import files_hold, known_inputs
