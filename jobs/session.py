@@ -16,6 +16,7 @@ The decision is the SQL of `filters/sql/decide`; none of it is asked of Polars.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -94,10 +95,14 @@ def connect(
     """Open DuckDB with a job's corpus, registers and policy as relations.
 
     Nothing is read before it is asked for, and only what the job names; `allow` names folders that
-    may be used besides, none with a file of the job in it. Raises as a run would for what stops it
-    before it begins.
+    may be used besides, none with a file of the job in it. Warns of what answers leave out, such as
+    shards that cannot be read, and of registers that may be stale. Raises as a run would for what
+    stops it before it begins.
     """
-    return open_session(job, allow=allow).database
+    session = open_session(job, allow=allow)
+    for what in session.warnings:
+        warnings.warn(what, stacklevel=2)
+    return session.database
 
 
 def open_session(job: Job | str | Path, *, allow: Sequence[str | Path] = ()) -> Session:

@@ -547,3 +547,11 @@ def test_a_register_that_rules_read_must_be_there():
             purpose="pretraining",
             as_of=datetime(2023, 8, 1, tzinfo=UTC),
         )
+
+
+def test_connecting_warns_of_what_is_left_out(workshop: Workshop):
+    workshop.shard("a.parquet")
+    workshop.write("b.parquet", b"no parquet")
+    with pytest.warns(UserWarning, match=r"b\.parquet is left out"):
+        database = connect(workshop.job())
+    assert database.sql("SELECT count(*) FROM corpus").fetchall() == [(len(KINDS),)]
