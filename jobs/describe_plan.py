@@ -16,7 +16,7 @@ from ..filters.predicate import FALSE
 from ..filters.registers import REGISTERS, RegisterSet
 from ..filters.schema import DERIVED_FROM, PROVENANCE, SUBJECTS
 from .describe_pii import describe_pii, render_pii
-from .page import Page
+from .page import Page, counted
 from .plan import Plan, make_plan, output_folders
 from .spec import Job, load_job
 
@@ -257,9 +257,10 @@ def render_plan(facts: dict[str, Any]) -> None:
 
 
 def _size(given: dict[str, Any]) -> str:
-    text = f"{given['shards']:,} shards, {given['units']:,} units, {given['bytes']:,} bytes"
+    nouns = ("shard", "unit", "byte")
+    text = ", ".join(counted(given[f"{noun}s"], noun) for noun in nouns)
     if given["units_not_counted"] < given["units"] or not given["units"]:
-        text += f", {given['rows']:,} rows"
+        text += f", {counted(given['rows'], 'row')}"
     if given["units_not_counted"]:
         text += f"; rows of {given['units_not_counted']:,} units are counted when they are read"
     return text

@@ -25,7 +25,7 @@ from ..filters.schema import DERIVED
 from ..filters.to_duckdb import to_duckdb
 from .context import Context
 from .describe_plan import settled_as_of, stated
-from .page import Page
+from .page import Page, counted
 from .plan import Plan, Unit, make_plan
 from .reducing import Reducing, after_reduction
 from .report import because
@@ -102,7 +102,7 @@ def _search(
 def _unknown(plan: Plan, record_id: str, looked_at: int, skipped: list[str]) -> SchemaError:
     what = f"none of the {looked_at:,} records has this id"
     if skipped:
-        what += f", and {len(skipped):,} shards cannot be read ({', '.join(skipped[:3])}"
+        what += f", and {counted(len(skipped), 'shard')} cannot be read ({', '.join(skipped[:3])}"
         what += ", …)" if len(skipped) > 3 else ")"  # noqa: PLR2004 - as many as were named
     fix = f"give it as the column `{plan.settings.id_column}` has it"
     return SchemaError(f"record `{record_id}`", what, fix)

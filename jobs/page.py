@@ -25,6 +25,15 @@ def printable(text: str) -> str:
     )
 
 
+def counted(count: int, noun: str) -> str:
+    """Give a count with its noun.
+
+    >>> counted(1, "shard"), counted(2_000, "shard")
+    ('1 shard', '2,000 shards')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 class Page:
     """Stdout, as wide as the terminal, or 80 columns where there is none."""
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from ..connectors.folder import Folder
 from ..connectors.staged import StagedFile
 from ..filters.policy import Policy
-from .page import printable
+from .page import counted, printable
 
 if TYPE_CHECKING:
     from .summary import Summary
@@ -162,8 +162,9 @@ def render_summary(summary: Summary, why: Mapping[str, str]) -> None:
     moment = f"as of {summary.as_of:%Y-%m-%dT%H:%M:%SZ}"
     due = f"{summary.purge:,} are due for deletion"
     found = ", ".join(f"{entity} {count:,}" for entity, count in _most(summary.findings))
+    records, shards = counted(summary.rows_in, "record"), counted(summary.shards, "shard")
     lines = [
-        f"{summary.rows_in:,} records in {summary.shards:,} shards{speed}, {moment}. {due}.",
+        f"{records} in {shards}{speed}, {moment}. {due}.",
         *([f"personal information found: {found}"] if found else []),
         *(f"unreadable: {name}: {error}" for name, error in summary.unreadable.items()),
         f"{summary.output}/report.html, manifest {summary.manifest_sha256}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from ..page import Page
+from ..page import Page, counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,12 +24,12 @@ def render_totals(totals: Totals, *, seconds: float, output: Path | None) -> Non
     page = Page()
     ordered = sorted(totals.found.items(), key=lambda item: (-item[1], item[0]))
     if ordered:
-        rows = [(entity, f"{count:,}", column) for (column, entity), count in ordered]
-        page.table(("entity", "findings", "column"), rows)
-    facts = f"{totals.found.total():,} findings in {totals.rows:,} rows of {totals.files:,} files"
-    page.line(f"{facts}, {seconds:.1f} s")
+        listed = [(entity, f"{count:,}", column) for (column, entity), count in ordered]
+        page.table(("entity", "findings", "column"), listed)
+    findings, rows = counted(totals.found.total(), "finding"), counted(totals.rows, "row")
+    page.line(f"{findings} in {rows} of {counted(totals.files, 'file')}, {seconds:.1f} s")
     for reason, count in sorted(totals.excluded.items()):
-        page.line(f"{count:,} records could not be read ({reason})")
+        page.line(f"{counted(count, 'record')} could not be read ({reason})")
     for name, error in sorted(totals.unreadable.items()):
         page.line(f"unreadable: {name}: {error}")
     if output is not None:
@@ -40,7 +40,7 @@ def render_graded(graded: Sequence[Graded]) -> None:
     """Print how a search did on each file of gold."""
     page = Page()
     for one in graded:
-        page.title(f"{one.name}: {one.texts:,} texts")
+        page.title(f"{one.name}: {counted(one.texts, 'text')}")
         header = ("entity", "marked", "found", "recall", "precision", "F1", "F2")
         for title, prefix in (("any overlap", ""), ("exact", "exact_")):
             page.line(title)
@@ -53,7 +53,8 @@ def render_graded(graded: Sequence[Graded]) -> None:
         if one.not_looked_for:
             page.line(f"marked, and not looked for: {', '.join(one.not_looked_for)}")
         if one.unreadable:
-            page.line(f"{one.unreadable:,} texts could not be read: they count as without findings")
+            unread = counted(one.unreadable, "text")
+            page.line(f"{unread} could not be read, taken to be without findings")
 
 
 def _scores(row: dict[str, Any], prefix: str) -> list[str]:

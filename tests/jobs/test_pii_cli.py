@@ -393,7 +393,7 @@ def test_scan_says_so_and_does_not_exit_as_done(corpus, pii, monkeypatch):
     monkeypatch.setattr(Search, "scanner", lambda _: Failing("nothing"))
     done = pii("scan", corpus / "a.parquet", "-c", "text")
     assert done.returncode == pii_cli.INCOMPLETE
-    assert "1 records could not be read (pii:unreadable)" in done.stdout
+    assert "1 record could not be read (pii:unreadable)" in done.stdout
 
 
 def test_an_error_that_quotes_a_text_is_not_passed_on(corpus, pii, monkeypatch):
@@ -525,7 +525,7 @@ def test_texts_that_could_not_be_read_are_told_beside_the_scores(pii, monkeypatc
     pq.write_table(gold([("x", [(0, 1, "EMAIL")])]), "gold.parquet")
     monkeypatch.setattr(Search, "scanner", lambda _: Failing("x"))
     done = pii("evaluate", "gold.parquet")
-    assert "1 texts could not be read" in done.stdout
+    assert "1 text could not be read" in done.stdout
 
 
 def test_an_error_of_a_recogniser_is_no_traceback(pii, monkeypatch):
