@@ -48,10 +48,13 @@ def around(text: str, edits: Sequence[Edit], reach: Reach) -> list[str]:
         start = first + shift
         end = start + len(new)
         shift = end - last
-        word = text.rfind(" ", 0, max(start - far, 0)) + 1
-        begin = max(min(start - near, word - far), 0)
+        word = text.rfind(" ", 0, start - far) + 1 if start > far else 0
+        begin = word - far if word - far < start - near else start - near
         word = text.find(" ", end + far)
-        end = max(end + near, word + far) if word >= 0 else len(text)
+        if word < 0:
+            end = len(text)
+        else:
+            end = word + far if word + far > end + near else end + near
         if begin > high:
             if high:
                 pieces.append(text[low:high])
