@@ -49,12 +49,9 @@ def around(text: str, edits: Sequence[Edit], reach: Reach) -> list[str]:
         end = start + len(new)
         shift = end - last
         word = text.rfind(" ", 0, start - far) + 1 if start > far else 0
-        begin = word - far if word - far < start - near else start - near
+        begin = min(start - near, word - far)
         word = text.find(" ", end + far)
-        if word < 0:
-            end = len(text)
-        else:
-            end = word + far if word + far > end + near else end + near
+        end = max(end + near, word + far) if word >= 0 else len(text)
         if begin > high:
             if high:
                 pieces.append(text[low:high])
