@@ -26,7 +26,7 @@ UNITS: Final = "units"
 SHARDS: Final = "shards.parquet"
 _ROW_GROUP_ROWS: Final = 1 << 18
 _BUFFER: Final = 64 << 10
-_FEW_ROWS: Final = 256  # in snappy they take no more bytes than in zstd, and half the time
+_FEW_ROWS: Final = 16  # in snappy they take about as many bytes as in zstd, and half the time
 LISTS: Final = ("decisions", "purge", "findings")
 """Folders of what is listed by record, one file a unit in each."""
 

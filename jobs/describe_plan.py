@@ -262,7 +262,8 @@ def _size(given: dict[str, Any]) -> str:
     if given["units_not_counted"] < given["units"] or not given["units"]:
         text += f", {counted(given['rows'], 'row')}"
     if given["units_not_counted"]:
-        text += f"; rows of {given['units_not_counted']:,} units are counted when they are read"
+        left = counted(given["units_not_counted"], "unit")
+        text += f"; rows of {left} are counted on reading"
     return text
 
 

@@ -30,7 +30,7 @@ from ..filters.sql.record import one_record
 from ..filters.sql.registers import checked_register
 from .corpus_sql import FILE, CorpusFiles, corpus_files, partition
 from .describe_plan import settled_as_of
-from .page import printable
+from .page import counted, printable
 from .plan import bind_policy, check_columns, open_registers
 from .session import DECISIONS, DUE, new_database
 from .spec import Job, load_job
@@ -282,7 +282,7 @@ def _header(
         if register is None:
             lines.append(f"{name}: not given; what rules ask of it is unknown")
             continue
-        rows = f"{register.frame.height:,} rows, digest {register.digest}"
+        rows = f"{counted(register.frame.height, 'row')}, digest {register.digest}"
         how = "read whenever a query runs" if "error(" in tables[name] else "as it was"
         lines.append(f"{name}: {how}; when this was written {rows}")
     lines += [

@@ -100,7 +100,7 @@ def _search(
 
 
 def _unknown(plan: Plan, record_id: str, looked_at: int, skipped: list[str]) -> SchemaError:
-    what = f"none of the {looked_at:,} records has this id"
+    what = f"none of {counted(looked_at, 'record')} has this id"
     if skipped:
         what += f", and {counted(len(skipped), 'shard')} cannot be read ({', '.join(skipped[:3])}"
         what += ", …)" if len(skipped) > 3 else ")"  # noqa: PLR2004 - as many as were named
@@ -232,7 +232,7 @@ def render_explanation(facts: dict[str, Any]) -> None:
             ("purpose", facts["purpose"]),
             ("for_org", facts["for_org"] or ""),
             ("as_of", stated(facts["as_of"], facts["as_of_from"])),
-            ("looked at", f"{facts['records_looked_at']:,} ids"),
+            ("looked at", counted(facts["records_looked_at"], "id")),
             ("not looked at", ", ".join(facts["shards_not_looked_at"])),
         ]
     )

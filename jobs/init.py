@@ -17,6 +17,7 @@ from ..filters.decide import bind
 from ..filters.schema import PARTS, PROVENANCE, SURFACES
 from ..filters.texts.paths import holds_text, parse_path
 from .guess import Guess, Look, guess_columns, look_at, quoted, text_paths
+from .page import counted
 from .policies import load_policy
 
 POLICY: Final = "openai-api-data"
@@ -54,7 +55,8 @@ def draft_job(corpus: str, base: Path | None = None) -> str:
     folder = base or Path()
     path = corpus if scheme_of(corpus) or base is None else os.path.relpath(corpus, base)
     lines = [
-        f"# Drafted from {len(files):,} files; names and types are those of {quoted(look.name)}.",
+        f"# Drafted from {counted(len(files), 'file')};"
+        f" names and types are those of {quoted(look.name)}.",
         "# Read every line before the first run: `corpusgate plan` shows what it comes to.",
         "# Paths are relative to this file.",
         "",

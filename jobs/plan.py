@@ -209,7 +209,7 @@ def make_plan(job: Job, as_of: datetime, inputs: tuple[InputFile, ...] | None = 
     warnings += reduction.warnings
     inputs = list_corpus(job) if inputs is None else inputs
     units, unreadable = _units(job, settings, registers, inputs)
-    warnings += _unknowns(job, policy, registers)
+    warnings += [*_absent(job, policy), *nothing_due(policy, registers)]
     return Plan(
         job, policy, registers, settings, reduction, inputs, units, unreadable, tuple(warnings)
     )
@@ -263,11 +263,15 @@ def _freshness(job: Job, registers: RegisterSet, as_of: datetime) -> Iterator[st
             raise RegisterError(where, what, "take it anew")
 
 
-def _unknowns(job: Job, policy: BoundPolicy, registers: RegisterSet) -> Iterator[str]:
+def _absent(job: Job, policy: BoundPolicy) -> Iterator[str]:
     for column, rules in sorted(policy.reads().items()):
         if column in job.input.absent:
             listed = ", ".join(rules)
             yield f"`{column}` is absent: where {listed} need it, the record is excluded"
+
+
+def nothing_due(policy: BoundPolicy, registers: RegisterSet) -> Iterator[str]:
+    """Say so if nothing can be due for deletion, whatever the records."""
     if registers.holds is None and any(rule.deadline for rule in policy.forbids):
         yield (
             "no holds register: every record counts as held, so the purge list stays empty."

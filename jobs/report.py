@@ -80,7 +80,7 @@ def render_report(facts: Mapping[str, Any], manifest_sha256: str) -> str:
         lead=(
             f"For {escape(facts['purpose'])}, as of {escape(facts['as_of'])}."
             f" {totals['excluded']:,} records were excluded, {totals['purge']:,} are due to be"
-            f" deleted. {totals['shards']:,} shards, {totals['shards_unreadable']:,} unreadable."
+            f" deleted. {counted(totals['shards'], 'shard')}, {totals['shards_unreadable']:,} unreadable."
         ),
         rows="".join(
             f'<tr class="{"yes" if name in permits else "no"}"><td>{escape(name)}'

@@ -42,8 +42,9 @@ from .allowed import allowed_folders
 from .corpus_sql import CorpusFiles, corpus_files, nothing_to_read, paths
 from .describe_plan import settled_as_of
 from .finished import Finished, add_finished
+from .page import printable
 from .pii_functions import Looking, PiiFunctions, given_operators
-from .plan import bind_policy, check_columns, open_registers
+from .plan import bind_policy, check_columns, nothing_due, open_registers
 from .policies import load_policy
 from .reduction import open_key, open_operators, open_scanner
 from .spec import Job, PiiSpec, load_job
@@ -82,11 +83,10 @@ class Session:
 
     @property
     def warnings(self) -> Iterator[str]:
-        """Say what the answers leave out, and what they rest on."""
-        yield from self.doubts
-        for name, what in self.files.unreadable.items():
-            yield f"{name} is left out: {what}"
-        yield from map(str, self.run.left_out.values())
+        """Say in a line each what the answers leave out, and what they rest on."""
+        left_out = [f"{name} is left out: {what}" for name, what in self.files.unreadable.items()]
+        for each in (*self.doubts, *left_out, *map(str, self.run.left_out.values())):
+            yield printable(each).replace("\n", "\\n")
 
 
 def connect(
@@ -100,8 +100,12 @@ def connect(
     stops it before it begins.
     """
     session = open_session(job, allow=allow)
-    for what in session.warnings:
-        warnings.warn(what, stacklevel=2)
+    try:
+        for what in session.warnings:
+            warnings.warn(what, stacklevel=2)
+    except Warning:  # where the caller wants them raised
+        session.database.close()
+        raise
     return session.database
 
 
@@ -112,6 +116,7 @@ def open_session(job: Job | str | Path, *, allow: Sequence[str | Path] = ()) -> 
     policy = bind_policy(spec, as_of)
     check_columns(spec, policy)
     registers, doubts = open_registers(spec, policy)
+    doubts += nothing_due(policy, registers)
     database = new_database()
     names = DuckNames(database)
     files = corpus_files(spec, database, names)

@@ -92,13 +92,15 @@ def sql(
 def _answer(session: Session, text: str, output: Path | None, forms: dict[str, bool]) -> None:
     """Ask, and print the rows in the form that was asked for, by default a table."""
     from . import query_output as rows
+    from .page import counted
     from .query import ask
 
     answer = ask(session, text)
     if answer is None:
         return
     if output is not None:
-        typer.echo(f"{output}: {rows.write_parquet(answer, output):,} rows", err=True)
+        written = counted(rows.write_parquet(answer, output), "row")
+        typer.echo(f"{output}: {written}", err=True)
         return
     printers = {"csv": rows.print_csv, "json": rows.print_json, "plot": rows.print_chart}
     chosen = next((printers[name] for name, wanted in forms.items() if wanted), rows.print_table)

@@ -46,7 +46,7 @@ _DOUBLED: Final = str.maketrans("0123456789", "0246813579")
 
 
 def luhn(digits: str) -> bool:
-    """Check the last digit (ISO/IEC 7812-1, annex B).
+    """Check the last of ASCII digits (ISO/IEC 7812-1, annex B).
 
     >>> luhn("4111111111111111"), luhn("4111111111111112")
     (True, False)

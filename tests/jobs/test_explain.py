@@ -304,7 +304,7 @@ def test_json_is_the_facts(job, command):
 def test_an_unknown_record_says_how_many_were_looked_at(job, command):
     code, out, err = command("explain", job, "--record", "nope")
     assert (code, out) == (1, "")
-    assert "none of the 13 records has this id" in err
+    assert "none of 13 records has this id" in err
     assert "column `id`" in err
 
 

@@ -555,3 +555,19 @@ def test_connecting_warns_of_what_is_left_out(workshop: Workshop):
     with pytest.warns(UserWarning, match=r"b\.parquet is left out"):
         database = connect(workshop.job())
     assert database.sql("SELECT count(*) FROM corpus").fetchall() == [(len(KINDS),)]
+
+
+def test_connecting_warns_where_nothing_can_be_due(workshop: Workshop):
+    workshop.shard("a.parquet")
+    with pytest.warns(UserWarning, match="no holds register.* the purge list stays empty"):
+        database = connect(workshop.job({"registers": {"holds": None}}))
+    assert database.sql("SELECT count(*) FROM due").fetchall() == [(0,)]
+
+
+def test_a_warning_is_one_line_without_commands_to_a_terminal(workshop: Workshop):
+    workshop.shard("a.parquet")
+    workshop.write("b\x1b[31m\nwarning: fine.parquet", b"no parquet")
+    with pytest.warns(UserWarning) as caught:
+        connect(workshop.job())
+    [said] = [str(each.message) for each in caught]
+    assert said.startswith("b\\x1b[31m\\nwarning: fine.parquet is left out: ")
