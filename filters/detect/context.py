@@ -16,8 +16,7 @@ the stretches that the walk comes through, each different one once. Two things r
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
@@ -32,9 +31,6 @@ from .windows import AROUND, BEFORE, PlainWindow, Window
 _LONGEST_STRETCH: Final = 100_000
 _STRETCHES_BACK: Final = 24
 _STRETCHES_ON: Final = 6
-_WORTH: Final = 2000
-_DENSE: Final = 250
-_SEVERAL: Final = 8
 _NEAR: Final = 30
 _PLAIN: Final = 80
 _CLASS: Final = "".join(sorted(SPACES))
@@ -43,7 +39,6 @@ _RUNS: Final = tuple(
     (regex.compile(rf"(?r)[{sign}{_CLASS}]+"), regex.compile(rf"[{sign}{_CLASS}]+"))
     for sign in ("^", "")
 )
-_STRETCH: Final = regex.compile(rf"[^{_CLASS}]+")
 # Between words in a string of them; no context word has it.
 SEPARATOR: Final = "\x00"
 
@@ -62,30 +57,12 @@ class Text:
 
     text: str
     tokens: Tokens
-    many: bool = False
-    dense: bool = False
-    _nowhere: dict[tuple[str, ...], bool] = field(default_factory=dict)
-    _places: dict[tuple[str, ...], list[int]] = field(default_factory=dict)
+    _around: dict[int, str] = field(default_factory=dict)
     _before: dict[int, str] = field(default_factory=dict)
     _wide: dict[int, str] = field(default_factory=dict)
     _likely: dict[int, str] = field(default_factory=dict)
     _certain: dict[int, str] = field(default_factory=dict)
     _beside: dict[str, bool] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, text: str, tokens: Tokens, findings: int = 1) -> Text:
-        """Take up a text; with many findings it pays to ask first what is in it at all, and where.
-
-        How a capital sigma is lowered depends on what follows, and some capitals become longer.
-        """
-        many = findings * _WORTH > len(text)
-        dense = (
-            findings >= _SEVERAL
-            and findings * _DENSE > len(text)
-            and "\u03a3" not in text
-            and tokens.by_stretch
-        )
-        return cls(text, tokens, many=many, dense=dense and len(text.lower()) == len(text))
 
     def near(self, start: int, words: tuple[str, ...]) -> bool:
         """Say whether one of these words, in lower case, is part of a keyword near a finding.
@@ -108,15 +85,16 @@ class Text:
 
     def _told(self, start: int, words: tuple[str, ...]) -> bool | None:
         """Say whether the words are there, or are not, if that shows without looking for tokens."""
+        around = self._around.get(start)
+        if around is None:
+            around = self._around[start] = self._roughly(start)
+        if around and not any(word in around for word in words):
+            return False
         before = self._before.get(start)
         if before is None:
             before = self._before[start] = self._plainly(start)
         if before and any(word in before for word in words):
             return True
-        if self.many and self.absent(words):
-            return False
-        if self.dense:
-            return None if self._within(start, words) else False
         around = self._wide.get(start)
         if around is None:
             around = self._wide[start] = self._surely(start)
@@ -125,16 +103,6 @@ class Text:
     def has_token(self, start: int) -> bool:
         """Say whether some token surely ends after this place."""
         return start < self._last
-
-    def absent(self, words: tuple[str, ...]) -> bool:
-        """Say whether none of these words is anywhere in the text."""
-        known = self._nowhere.get(words)
-        if known is None:
-            text = self._lower
-            # How a capital sigma is lowered depends on what follows.
-            known = "\u03a3" not in self.text and not any(word in text for word in words)
-            self._nowhere[words] = known
-        return known
 
     def _plainly(self, start: int) -> str:
         """Give words before a place that surely are keywords that count, in lower case.
@@ -163,36 +131,31 @@ class Text:
             left -= len(part) if known is None else len(known)
         return SEPARATOR.join(found)
 
-    def _within(self, start: int, words: tuple[str, ...]) -> bool:
-        """Say whether one of these words begins in what the walks from a place come through."""
-        places = self._places.get(words)
-        if places is None:
-            lower = self._lower
-            places = self._places[words] = sorted(p for w in words for p in _all(w, lower))
-        begins, ends = self._sure
-        back, ahead = bisect_left(ends, start), bisect_right(begins, start)
-        low = begins[back - BEFORE] if back >= BEFORE else 0
-        high = ends[ahead] if ahead < len(ends) else len(self.text)
-        at = bisect_left(places, low)
-        return at < len(places) and places[at] < high
-
-    @cached_property
-    def _sure(self) -> tuple[list[int], list[int]]:
-        """Give where stretches begin and end that are known to have a keyword each."""
-        sure = self.tokens.sure
-        spans = [m.span() for m in _STRETCH.finditer(self.text) if sure[m[0]]]
-        return [begin for begin, _ in spans], [end for _, end in spans]
-
     @cached_property
     def _last(self) -> int:
         """Where the last token ends: what starts before it has a token."""
         return len(self.text.rstrip())
 
-    def _surely(self, start: int) -> str:
-        """Give what the walks from a place come through at most, in lower case; "" if not known.
+    def _roughly(self, start: int) -> str:
+        """Give a part that the walks from a place do not lead out of, in lower case; "" if unknown.
 
-        It has words enough on both sides that are known to have a keyword each.
+        On both sides of it are words enough that are known to have a keyword each.
         """
+        sure, text = self.tokens.sure.__getitem__, self.text
+        for size in (AROUND, 4 * AROUND):
+            low, high = max(0, start - size), start + size // 2
+            # Cut off at both ends, and where the finding starts, words may be parts of others.
+            if low and sum(map(sure, text[low:start].split()[1:-1])) < BEFORE:
+                continue
+            if high < len(text) and not any(map(sure, text[start:high].split()[1:-1])):
+                continue
+            part = text[low:high]
+            # How a capital sigma is lowered depends on what follows.
+            return part.lower() if "\u03a3" not in part else ""
+        return ""
+
+    def _surely(self, start: int) -> str:
+        """Give what the walks come through at most, without stop words that do not count."""
         sure, text = self.tokens.sure, self.text
         for size in (AROUND, 4 * AROUND):
             low, high = max(0, start - size), start + size // 2
@@ -362,18 +325,6 @@ class Text:
         return self.tokens.tokens(stretch) if len(stretch) < _LONGEST_STRETCH else []
 
     @cached_property
-    def _lower(self) -> str:
-        return self.text.lower()
-
-    @cached_property
     def _colons(self) -> Colons:
         lines = (line for line in self.text.split("\n") if ":" in line)
         return Colons({s for line in lines for s in line.split() if ":" in s})
-
-
-def _all(word: str, text: str) -> Iterator[int]:
-    """Give where a word begins in a text."""
-    at = text.find(word)
-    while at >= 0:
-        yield at
-        at = text.find(word, at + 1)

@@ -181,26 +181,11 @@ class Judge:
 
     def _settled(self, batch: Batch, row: int, results: list[Result]) -> list[Result]:
         """Do what Presidio's engine does with its recognisers' results."""
-        around = Text.of(batch.text(row), self.tokens, len(results))
-        if around.many:
-            results = self._hopeful(results, around)
+        around = Text(batch.text(row), self.tokens)
         kept = results if len(results) == 1 else self._own_duplicates(results)
         kept = [self._risen(r, around) for r in kept]
         enough = [r for r in kept if r.score >= self._threshold(r)]
         return enough if len(enough) <= 1 else without_duplicates(enough)
-
-    def _hopeful(self, results: list[Result], around: Text) -> list[Result]:
-        """Drop what is too weak and has none of its recogniser's context words in the text."""
-        numbers = {r.recognizer for r in results}
-        without = {n for n in numbers if self._words[n] and around.absent(self._words[n])}
-        return [
-            r
-            for r in results
-            if r.recognizer not in without
-            or r.enhanced
-            or r.score >= self._threshold(r)
-            or not around.has_token(r.start)
-        ]
 
     def _own_duplicates(self, results: list[Result]) -> list[Result]:
         by_recognizer: dict[int, list[Result]] = defaultdict(list)

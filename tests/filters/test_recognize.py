@@ -136,7 +136,7 @@ def test_context_words(language):
     engine, tokens = nlp_engine(language), Tokens(language)
     enhancer, seen = LemmaContextAwareEnhancer(), set()
     for text in mixed(WORDS, 3, 250, 24):
-        whole, ours = engine.process_text(text, language), Text.of(text, tokens)
+        whole, ours = engine.process_text(text, language), Text(text, tokens)
         for start in range(0, len(text), 5):
             try:
                 words = enhancer._extract_surrounding_words(whole, "", start)
@@ -155,9 +155,9 @@ def test_context_words(language):
 
 def test_context_words_in_long_stretches():
     tokens = Tokens("en")
-    assert Text.of("card " + "x" * 300_000, tokens).near(9, ("card",)) is False
+    assert Text("card " + "x" * 300_000, tokens).near(9, ("card",)) is False
     far = "card " + "to the " * 400 + "5"
-    assert Text.of(far, tokens).near(len(far) - 1, ("card",)) is True
+    assert Text(far, tokens).near(len(far) - 1, ("card",)) is True
 
 
 def spans(recognizer, text):

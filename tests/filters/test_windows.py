@@ -40,7 +40,7 @@ def test_plain_walks_are_walks(tokens, words, certain):
     walked = 0
     for _ in range(120):
         value = drawn(rng, words)
-        text = Text.of(value, tokens)
+        text = Text(value, tokens)
         start = rng.randrange(len(value))
         plain = PlainWindow(text, start, certain=certain).walk()
         if plain is not None:
@@ -58,11 +58,11 @@ class Walked(Text):
         return None
 
 
-@pytest.mark.parametrize("findings", [1, 20])
+@pytest.mark.parametrize("seed", [1, 20])
 @pytest.mark.parametrize("words", [3, 8, 20, 60, 150])
-def test_what_is_told_without_a_walk_is_what_a_walk_tells(tokens, words, findings):
+def test_what_is_told_without_a_walk_is_what_a_walk_tells(tokens, words, seed):
     """Context words stand near enough or just too far; some are stop words, but beside a colon."""
-    rng = random.Random(1_000 * words + findings)  # noqa: S311
+    rng = random.Random(1_000 * words + seed)  # noqa: S311
     sought = [*((word,) for word in ALL_DIFFERENT), ("call",), ("the", "at"), ("nowhere", "ov")]
     told = Counter()
     for _ in range(150):
@@ -70,7 +70,7 @@ def test_what_is_told_without_a_walk_is_what_a_walk_tells(tokens, words, finding
         if rng.random() < 0.5:
             value = value.replace(":", "")
         start = rng.randrange(len(value))
-        quick, slow = Text.of(value, tokens, findings), Walked.of(value, tokens)
+        quick, slow = Text(value, tokens), Walked(value, tokens)
         if not quick.has_token(start):
             continue
         for some in sought:
@@ -83,5 +83,5 @@ def test_what_is_told_without_a_walk_is_what_a_walk_tells(tokens, words, finding
 
 def test_words_that_a_window_cuts_off_stop_a_walk(tokens):
     for value in ("x" * 500, "a " + "x" * 400, "a " * 3 + "x" * 200):
-        text = Text.of(value, tokens)
+        text = Text(value, tokens)
         assert PlainWindow(text, len(value) - 150, certain=True).walk() is None
