@@ -1,9 +1,13 @@
-"""What the phone matcher tries in a text, and the regions that may have a number there."""
+"""python-phonenumbers' matcher, told by its metadata what it would find out by parsing.
+
+`Probe` says what it tries in a text, and which regions may have a number there; `Matcher` finds a
+region's numbers.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import phonenumbers
 from phonenumbers import phonenumbermatcher, phonenumberutil
@@ -37,25 +41,63 @@ class Probe(phonenumbers.PhoneNumberMatcher):
         return int(MOST_TRIES - self._max_tries)
 
     def _parse_and_verify(self, candidate: str, offset: int) -> None:
-        if self._refused(candidate, offset):
+        if refused(self.text, candidate, offset, alone=self._alone):
             return
         asked = self._ask(candidate)
         self.regions.update(dict.fromkeys(asked))
         self.abroad = self.abroad and (not asked or _with_country_code(candidate))
 
-    def _refused(self, candidate: str, offset: int) -> bool:
-        """Say whether the matcher takes this for no number without asking a region."""
-        matcher = phonenumbermatcher
-        if not matcher._MATCHING_BRACKETS.fullmatch(candidate):  # noqa: SLF001
-            return True
-        if matcher._PUB_PAGES.search(candidate):  # noqa: SLF001
-            return True
-        if not self._alone:
-            return False
-        first, end = self.text[offset - 1 : offset], offset + len(candidate)
-        if first and beside(first) and not matcher._LEAD_PATTERN.match(candidate):  # noqa: SLF001
-            return True
-        return end < len(self.text) and beside(self.text[end])
+
+class Matcher(phonenumbers.PhoneNumberMatcher):
+    """The matcher, which parses only what is not told of a candidate without that.
+
+    `verdict` gets region and candidate. Of a number that was not parsed, only the place is known.
+    `abroad` keeps what was found of candidates with a country code: it is the same in each region.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        region: str,
+        leniency: int,
+        tries: int,
+        verdict: Callable[[str, str], bool | None],
+        abroad: dict[tuple[int, str], Any],
+    ) -> None:
+        """Take what the matcher takes."""
+        super().__init__(text, region, leniency=leniency, max_tries=tries)
+        self._verdict, self._abroad = verdict, abroad
+
+    def _parse_and_verify(self, candidate: str, offset: int) -> Any:  # noqa: ANN401
+        told = self._verdict(self.preferred_region, candidate)
+        if told is None:
+            if not _with_country_code(candidate):
+                return super()._parse_and_verify(candidate, offset)
+            place = offset, candidate
+            if place not in self._abroad:
+                self._abroad[place] = super()._parse_and_verify(candidate, offset)
+            return self._abroad[place]
+        if not told or refused(self.text, candidate, offset, alone=True):
+            return None
+        return phonenumbers.PhoneNumberMatch(offset, candidate, phonenumbers.PhoneNumber())
+
+
+def refused(text: str, candidate: str, offset: int, *, alone: bool) -> bool:
+    """Say whether the matcher takes this for no number without asking a region.
+
+    `alone`: it takes none with a letter beside it.
+    """
+    matcher = phonenumbermatcher
+    if not matcher._MATCHING_BRACKETS.fullmatch(candidate):  # noqa: SLF001
+        return True
+    if matcher._PUB_PAGES.search(candidate):  # noqa: SLF001
+        return True
+    if not alone:
+        return False
+    first, end = text[offset - 1 : offset], offset + len(candidate)
+    if first and beside(first) and not matcher._LEAD_PATTERN.match(candidate):  # noqa: SLF001
+        return True
+    return end < len(text) and beside(text[end])
 
 
 def _with_country_code(candidate: str) -> bool:

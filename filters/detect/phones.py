@@ -22,7 +22,7 @@ import phonenumbers
 from phonenumbers import phonenumberutil
 
 from ..recognizers.numbering import surely_valid
-from .phone_probe import Probe
+from .phone_probe import Matcher, Probe
 from .phone_regions import anywhere, dialled, expression, least, metadata_of, valid
 from .phone_runs import LEFT, MOST_TRIES, RIGHT, RUNS, cut, is_ordinary, pieces, safe, tried
 from .prefilter import Expression
@@ -68,6 +68,8 @@ class PhoneNumbers:
         self._known: dict[tuple[str, bool, bool], _Run] = {}
         self._possible: dict[str, tuple[str, ...]] = {}
         self._strict = leniency >= _VALID and all(metadata_of(r) for r in self.regions)
+        # Whether what metadata says surely is a number is one for this recogniser.
+        self._tells = self._strict and leniency == _VALID and accepts is None
         self.least = min((least(r) for r in self.regions), default=2) if self._strict else 2
         self._somewhere = anywhere(self.regions if self._strict else ())
         self.expression = Expression(
@@ -122,11 +124,11 @@ class PhoneNumbers:
         if held is None:
             return
         at, core, before, after = held
-        if self._strict and self._is_nothing(core, beside=before or after):
-            return
         if not before and not after and self._whole(core):
             # Other regions may find a part of it, which says nothing more.
             yield at, at + len(core)
+            return
+        if self._strict and self._is_nothing(core, beside=before or after):
             return
         yield from ((at + s, at + e) for s, e in self._run(core, before=before, after=after).spans)
 
@@ -136,13 +138,13 @@ class PhoneNumbers:
         if digits is None:
             return False
         # A single group with a letter beside it is no number, whatever its digits.
-        return (beside and core.isdecimal()) or not any(map(self._dialled, digits))
+        if beside and core.isdecimal():
+            return True
+        return not any(self._dialled(each) for each in digits if len(each) >= self.least)
 
     def _whole(self, core: str) -> bool:
         """Say whether some region surely takes the whole of what numbers can be in for one."""
-        if not self._strict or self.leniency != _VALID or self._accepts is not None:
-            return False
-        if not is_ordinary(core):
+        if not self._tells or not is_ordinary(core):
             return False
         if core[0] == "+":
             return surely_valid(core)
@@ -164,31 +166,42 @@ class PhoneNumbers:
     def _looked(self, core: str, *, before: bool, after: bool) -> _Run:
         text = "a" * before + core + "a" * after
         probe = self._probe(text)
+        abroad: dict[tuple[int, str], Any] = {}
         if probe.abroad and probe.regions:
-            found = self._matched(text, next(iter(probe.regions)), MOST_TRIES, before)
+            found = self._matched(text, next(iter(probe.regions)), MOST_TRIES, before, abroad)
             # Behind a number the matcher goes on where the probe, which takes none, never was.
             outside = list(core)
             for start, end in found[0]:
                 outside[start:end] = " " * (end - start)
             if not found[0] or not any(map(str.isdecimal, outside)):
                 return _Run(found[0], dict.fromkeys(probe.regions, found), probe.tries)
-        regions = {r: self._matched(text, r, MOST_TRIES, before) for r in probe.regions}
+        regions = {r: self._matched(text, r, MOST_TRIES, before, abroad) for r in probe.regions}
         spans = {span for found, _ in regions.values() for span in found}
         return _Run(tuple(sorted(spans)), regions, probe.tries)
 
     def _matched(
-        self, text: str, region: str, tries: int, before: int
+        self, text: str, region: str, tries: int, before: int, abroad: dict[tuple[int, str], Any]
     ) -> tuple[tuple[tuple[int, int], ...], int]:
         """Let the matcher look for a region's numbers: spans, and the tries it failed."""
-        matcher = phonenumbers.PhoneNumberMatcher(
-            text, region, leniency=self.leniency, max_tries=tries
-        )
+        matcher = Matcher(text, region, self.leniency, tries, self._verdict, abroad)
         spans = [
             (m.start - before, m.end - before)
             for m in matcher
             if self._accepts is None or self._accepts(m)
         ]
         return tuple(spans), tries - matcher._max_tries  # noqa: SLF001
+
+    def _verdict(self, region: str, candidate: str) -> bool | None:
+        """Say whether a candidate surely is a region's number or none; None if that is not told."""
+        if not self._strict:
+            return None
+        if region not in self._regions(candidate):
+            return False
+        if not self._tells or not is_ordinary(candidate):
+            return None
+        if candidate[0] == "+":
+            return surely_valid(candidate) or None
+        return valid(region, "".join(_DIGITS.findall(candidate))) or None
 
     def _probe(self, text: str) -> Probe:
         probe = Probe(text, self._regions, alone=self.leniency >= _VALID)
@@ -259,7 +272,7 @@ class PhoneNumbers:
         for region in list(left):
             spans, used = known.get(region, ((), tries))
             if region in known and used >= left[region]:
-                spans, used = self._matched(text, region, left[region], before)
+                spans, used = self._matched(text, region, left[region], before, {})
             found.update(spans)
             left[region] -= used
             if left[region] <= 0:
