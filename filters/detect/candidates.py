@@ -91,7 +91,8 @@ class Batch:
 
     def _rows_of(self, ends: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         starts = self.folded.starts
-        return np.clip(np.searchsorted(starts, ends - 1, side="right") - 1, 0, len(starts) - 2)
+        rows = starts.searchsorted(ends - 1, side="right") - 1
+        return np.maximum(np.minimum(rows, len(starts) - 2), 0)
 
     def data(self, row: int) -> memoryview:
         """Give a row folded."""
@@ -115,11 +116,10 @@ class Batch:
         rows = self._rows_of(ends)
         starts = self.folded.starts[rows]
         places = (ends - starts).tolist()
-        edges = np.flatnonzero(np.diff(rows, prepend=-1, append=-1))
-        firsts = edges[:-1]
-        held = zip(rows[firsts].tolist(), starts[firsts].tolist(), strict=True)
-        for (row, start), (low, high) in zip(held, pairwise(edges.tolist()), strict=True):
-            yield row, start, places[low:high]
+        edges = np.flatnonzero(rows[1:] != rows[:-1]) + 1
+        held, begun = rows.tolist(), starts.tolist()
+        for low, high in pairwise([0, *edges.tolist(), len(held)]):
+            yield held[low], begun[low], places[low:high]
 
 
 class Unit:
@@ -228,6 +228,7 @@ class Unit:
         """
         found: list[Result] = []
         fore, back, reach = self._fore, self._back, self._reach
+        first, add = self._first, self._add
         done, size, right = 0, len(text), -1
         for end in ends:
             high = end - fore
@@ -242,10 +243,10 @@ class Unit:
             else:
                 stop, right = self._seen(data, base, end, size, right)
             while low <= high:
-                match = self._first(text, low, high, stop)
+                match = first(text, low, high, stop)
                 if match is None:
                     break
-                self._add(match, found)
+                add(match, found)
                 low = done = match.end()
             if done <= high:
                 done = high + 1
