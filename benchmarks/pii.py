@@ -2,11 +2,11 @@
 
     python benchmarks/pii.py [--data FOLDER] [--repeat 5] [--megabytes 16]
 
-Figures are for one core: processor time of one thread, a process for each measurement, the fastest
-of the repetitions, since what else a machine does only ever makes one slower. Each has seen some
-values of each kind before the clock starts. Slow detectors get the first megabytes only (column
-MB). Prose and chats are generated (`texts.py`); web text, source code and IRC logs come from
---data, else they are generated or left out. Each promise is printed with what was measured.
+Figures are for one core: processor time of one thread, a process for each measurement, in turns,
+the fastest of the repetitions, since what else a machine does only ever makes one slower. Each has
+seen some values of each kind before the clock starts. Slow detectors get the first megabytes only
+(column MB). Prose and chats are generated (`texts.py`); web text, source code and IRC logs come
+from --data, else they are generated or left out. Each promise is printed with what was measured.
 
 `recognised`: of the kinds of values that are planted (`planted.py`), of how many a detector sees
 most, each in a sentence of its own; `knows`: how many kinds it says it finds.
@@ -101,14 +101,11 @@ def table(options: argparse.Namespace) -> Iterator[str]:
                 continue
             path = Path(folder) / "texts.parquet"
             pq.write_table(pa.table({"text": pa.array(rows(), pa.large_string())}), path)
-            results[kind] = {}
+            results[kind] = dict(in_turns(path, int(size * 1e6), options.repeat))
             yield f"### {kind}\n"
             yield HEADER
-            for who, share in SHARES.items():
-                result = measured(who, path, int(size * 1e6 * share), options.repeat)
-                if result is not None:
-                    results[kind][who] = result
-                yield row(who, result, results[kind])
+            for who in SHARES:
+                yield row(who, results[kind].get(who), results[kind])
             yield ""
         yield from setup(Path(folder))
     yield "| promise | measured | |"
@@ -138,26 +135,33 @@ def sources(data: str | None, size: int) -> dict[str, Callable[[], list[str]]]:
     }
 
 
-def measured(who: str, path: Path, characters: int, repeat: int) -> Result | None:
-    """Measure a detector a few times; None where it is not installed."""
-    command = [sys.executable, str(HERE / "detectors.py"), who, str(path), str(characters)]
-    times = 1 if who == PRESIDIO else repeat
-    runs: list[Measured] = []
-    for _ in range(times):
-        runs.append(measure(command, HERE))
-        if "missing" in runs[0].facts:
-            if who in {STRICT, EXACT, ALL, PRESIDIO}:
-                raise SystemExit(f"{who}: there is no module {runs[0].facts['missing']}")
-            return None
-    facts = runs[0].facts
-    return Result(
-        speed=facts["megabytes"] / min(run.seconds for run in runs),
-        megabytes=facts["megabytes"],
-        recognised=int(facts["recognised"]),
-        knows=int(facts["knows"]),
-        findings=facts["findings"] / facts["megabytes"],
-        peak=max(run.megabytes for run in runs),
-    )
+def in_turns(path: Path, characters: int, repeat: int) -> Iterator[tuple[str, Result]]:
+    """Measure the detectors that are installed, each a few times, in turns; Presidio once."""
+    runs: dict[str, list[Measured]] = {who: [] for who in SHARES}
+    for turn in range(repeat):
+        for who, share in SHARES.items():
+            if turn and (who == PRESIDIO or not runs[who]):
+                continue
+            command = [sys.executable, str(HERE / "detectors.py"), who, str(path)]
+            run = measure([*command, str(int(characters * share))], HERE)
+            if "missing" not in run.facts:
+                runs[who].append(run)
+            elif who in {STRICT, EXACT, ALL, PRESIDIO}:
+                raise SystemExit(f"{who}: there is no module {run.facts['missing']}")
+    for who, measured in runs.items():
+        if measured:
+            facts = measured[0].facts
+            yield (
+                who,
+                Result(
+                    speed=facts["megabytes"] / min(run.seconds for run in measured),
+                    megabytes=facts["megabytes"],
+                    recognised=int(facts["recognised"]),
+                    knows=int(facts["knows"]),
+                    findings=facts["findings"] / facts["megabytes"],
+                    peak=max(run.megabytes for run in measured),
+                ),
+            )
 
 
 def row(who: str, result: Result | None, others: dict[str, Result]) -> str:
