@@ -54,9 +54,9 @@ def draft_job(corpus: str, base: Path | None = None) -> str:
     used = {guess.column for guess in guesses.values()}
     folder = base or Path()
     path = corpus if scheme_of(corpus) or base is None else os.path.relpath(corpus, base)
+    drafted = counted(len(files), "file")
     lines = [
-        f"# Drafted from {counted(len(files), 'file')};"
-        f" names and types are those of {quoted(look.name)}.",
+        f"# Drafted from {drafted}; names and types are those of {quoted(look.name)}.",
         "# Read every line before the first run: `corpusgate plan` shows what it comes to.",
         "# Paths are relative to this file.",
         "",

@@ -79,8 +79,9 @@ def render_report(facts: Mapping[str, Any], manifest_sha256: str) -> str:
         title=f"{totals['eligible']:,} of {rows_in:,} records released",
         lead=(
             f"For {escape(facts['purpose'])}, as of {escape(facts['as_of'])}."
-            f" {totals['excluded']:,} records were excluded, {totals['purge']:,} are due to be"
-            f" deleted. {counted(totals['shards'], 'shard')}, {totals['shards_unreadable']:,} unreadable."
+            f" {counted(totals['excluded'], 'record')} excluded, {totals['purge']:,} due to be"
+            f" deleted. {counted(totals['shards'], 'shard')},"
+            f" {totals['shards_unreadable']:,} unreadable."
         ),
         rows="".join(
             f'<tr class="{"yes" if name in permits else "no"}"><td>{escape(name)}'

@@ -57,6 +57,7 @@ class Text:
 
     text: str
     tokens: Tokens
+    _nowhere: dict[tuple[str, ...], bool] = field(default_factory=dict)
     _around: dict[int, str] = field(default_factory=dict)
     _before: dict[int, str] = field(default_factory=dict)
     _wide: dict[int, str] = field(default_factory=dict)
@@ -88,7 +89,7 @@ class Text:
         around = self._around.get(start)
         if around is None:
             around = self._around[start] = self._roughly(start)
-        if around and not any(word in around for word in words):
+        if not any(word in around for word in words) if around else self._absent(words):
             return False
         before = self._before.get(start)
         if before is None:
@@ -99,6 +100,16 @@ class Text:
         if around is None:
             around = self._wide[start] = self._surely(start)
         return False if around and not any(word in around for word in words) else None
+
+    def _absent(self, words: tuple[str, ...]) -> bool:
+        """Say whether none of these words is anywhere in the text."""
+        known = self._nowhere.get(words)
+        if known is None:
+            lower = self._lower
+            # How a capital sigma is lowered depends on what follows.
+            known = "\u03a3" not in self.text and not any(word in lower for word in words)
+            self._nowhere[words] = known
+        return known
 
     def has_token(self, start: int) -> bool:
         """Say whether some token surely ends after this place."""
@@ -323,6 +334,10 @@ class Text:
         if not self.tokens.by_stretch:
             return self._all
         return self.tokens.tokens(stretch) if len(stretch) < _LONGEST_STRETCH else []
+
+    @cached_property
+    def _lower(self) -> str:
+        return self.text.lower()
 
     @cached_property
     def _colons(self) -> Colons:

@@ -59,6 +59,7 @@ class Matcher(phonenumbers.PhoneNumberMatcher):
         self,
         text: str,
         region: str,
+        *,
         leniency: int,
         tries: int,
         verdict: Callable[[str, str], bool | None],

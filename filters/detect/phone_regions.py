@@ -79,8 +79,16 @@ def _descriptions(region: str) -> Iterator[Any]:
 
 
 def least(region: str) -> int:
-    """Give the digits that the shortest number of a region has."""
-    return min(int(n) for d in _descriptions(region) for n in d.possible_length if n > 0)
+    """Give the digits of the shortest number that can be dialled in a region, abroad included."""
+    own = [int(n) for d in _descriptions(region) for n in d.possible_length if n > 0]
+    local = metadata_of(region).general_desc.possible_length_local_only
+    return min([_SHORTEST, *own, *(int(n) for n in local if n > 0 and _is_lengthened(region))])
+
+
+def _is_lengthened(region: str) -> bool:
+    """Say whether the library puts digits before what is dialled, such as an area code."""
+    rule = metadata_of(region).national_prefix_transform_rule
+    return rule is not None and re.search(r"(?<!\\)[0-9]", rule) is not None
 
 
 def dialled(region: str, digits: str) -> bool:
@@ -142,7 +150,8 @@ def _numbers(region: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """Match what may be dialled: with something before the number, and the number alone.
 
     Before it: the international prefix, and then anything; the country code, the national prefix,
-    or both; where the prefix has carrier codes in it, anything.
+    or both; where the prefix has carrier codes in it, anything. Where the library puts digits of
+    its own in the prefix's place, anything may follow it.
     """
     metadata = metadata_of(region)
     kinds = "|".join(sorted({d.national_number_pattern for d in _descriptions(region)}))
@@ -155,4 +164,6 @@ def _numbers(region: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
         lead = str(metadata.country_code)
     abroad = metadata.international_prefix
     dialled = rf"(?:{abroad})[1-9]\d{{{_SHORTEST - 1},}}|" if abroad else ""
+    if _is_lengthened(region):
+        dialled += rf"(?:{metadata.country_code})?(?:{prefix})\d*|"
     return re.compile(rf"{dialled}{lead}(?:{kinds})"), re.compile(kinds)

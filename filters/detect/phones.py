@@ -183,7 +183,14 @@ class PhoneNumbers:
         self, text: str, region: str, tries: int, before: int, abroad: dict[tuple[int, str], Any]
     ) -> tuple[tuple[tuple[int, int], ...], int]:
         """Let the matcher look for a region's numbers: spans, and the tries it failed."""
-        matcher = Matcher(text, region, self.leniency, tries, self._verdict, abroad)
+        matcher = Matcher(
+            text,
+            region,
+            leniency=self.leniency,
+            tries=tries,
+            verdict=self._verdict,
+            abroad=abroad,
+        )
         spans = [
             (m.start - before, m.end - before)
             for m in matcher

@@ -170,10 +170,23 @@ def spans(recognizer, text):
         PhoneRecognizer(),
         PhoneRecognizer(leniency=0, supported_regions=("US", "DE")),
         PhoneRecognizer(leniency=3),
+        # The library puts an area code before a local number of these islands.
+        PhoneRecognizer(supported_regions=("BM", "JE")),
+        PhoneRecognizer(supported_regions=("ES",)),
+        PhoneRecognizer(supported_regions=("AR", "MG", "NF")),
         ZaMobileNumberRecognizer(),
         ZaTelephoneNumberRecognizer(),
     ],
-    ids=["default", "possible", "exact", "za-mobile", "za-telephone"],
+    ids=[
+        "default",
+        "possible",
+        "exact",
+        "islands",
+        "spain",
+        "lengthened",
+        "za-mobile",
+        "za-telephone",
+    ],
 )
 def test_phones(recognizer):
     phones = PhoneNumbers.of(recognizer)
@@ -181,6 +194,7 @@ def test_phones(recognizer):
     total = 0
     extra = ["082 123 4567", "+27 11 978 5313", "0800 123 456"]
     beside = ["call +442079460958 020 7946 0959 now", "+12025550123 98 7654 3210"]
+    beside += ["441 292 1234 / 871-6406", " +34 612345678 +688-20-123", "50123, 22123"]
     for text in [*mixed([*DIGITS, *extra], 5, 300, 12), *beside]:
         batch = folded(pa.array([text], pa.large_string()))
         data = batch.data[1:-1]

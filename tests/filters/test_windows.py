@@ -81,6 +81,16 @@ def test_what_is_told_without_a_walk_is_what_a_walk_tells(tokens, words, seed):
     assert told[False, False], "nothing was told not to be there"
 
 
+@pytest.mark.parametrize(
+    "text", ["123456789," * 5_000, 'x:"123456789",' * 4_000, "a:b: of " * 9_000]
+)
+def test_where_no_word_is_no_walk_looks_for_one(tokens, text, monkeypatch):
+    """Text without spaces, or of stop words alone, tells nothing around a finding."""
+    monkeypatch.setattr(Text, "_joined", lambda *_, **__: pytest.fail("a walk"))
+    looked = Text(text, tokens)
+    assert not any(looked.near(start, ("passport", "ssn")) for start in range(1, len(text) - 9, 97))
+
+
 def test_words_that_a_window_cuts_off_stop_a_walk(tokens):
     for value in ("x" * 500, "a " + "x" * 400, "a " * 3 + "x" * 200):
         text = Text(value, tokens)

@@ -288,12 +288,14 @@ def test_killed_at_random_moments_and_resumed_it_ends_the_same(large, hdfs, tmp_
     away = Away(large, hdfs, f"jobs/{tmp_path.name}")
     path, moments = away.job(REDUCED, "killed.yaml"), random.Random(20230801)  # noqa: S311
     good, seen, kills = at_home(large), set(), 0
-    while kills < 4:
+    # Machines differ in speed: go on, and wait longer, until three moments differ.
+    while kills < 4 or len(seen) <= 2:
+        assert kills < 40, "the moments lie too close together"
         run = start(away, path)
         for line in run.stderr:
             if "units to do" in line:
                 break
-        time.sleep(moments.uniform(0, 1.5))
+        time.sleep(moments.uniform(0, 1.5 + kills / 4))
         run.kill()
         run.communicate()
         there = hdfs.tree(f"{away.prefix}/out")
@@ -309,7 +311,6 @@ def test_killed_at_random_moments_and_resumed_it_ends_the_same(large, hdfs, tmp_
         seen.add((found.units_done, len(there)))
         if moments.random() < 0.3:
             out(away).clear("")
-    assert len(seen) > 2, "the moments lie too close together"
     run = start(away, path)
     _, told = run.communicate()
     assert run.returncode == 0, told

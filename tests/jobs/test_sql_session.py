@@ -567,7 +567,7 @@ def test_connecting_warns_where_nothing_can_be_due(workshop: Workshop):
 def test_a_warning_is_one_line_without_commands_to_a_terminal(workshop: Workshop):
     workshop.shard("a.parquet")
     workshop.write("b\x1b[31m\nwarning: fine.parquet", b"no parquet")
-    with pytest.warns(UserWarning) as caught:
+    with pytest.warns(UserWarning, match="is left out") as caught:
         connect(workshop.job())
     [said] = [str(each.message) for each in caught]
     assert said.startswith("b\\x1b[31m\\nwarning: fine.parquet is left out: ")
