@@ -67,10 +67,10 @@ class Matcher(phonenumbers.PhoneNumberMatcher):
     ) -> None:
         """Take what the matcher takes."""
         super().__init__(text, region, leniency=leniency, max_tries=tries)
-        self._verdict, self._abroad = verdict, abroad
+        self._region, self._verdict, self._abroad = region, verdict, abroad
 
     def _parse_and_verify(self, candidate: str, offset: int) -> Any:  # noqa: ANN401
-        told = self._verdict(self.preferred_region, candidate)
+        told = self._verdict(self._region, candidate)
         if told is None:
             if not _with_country_code(candidate):
                 return super()._parse_and_verify(candidate, offset)
