@@ -64,6 +64,8 @@ class Text:
     _likely: dict[int, str] = field(default_factory=dict)
     _certain: dict[int, str] = field(default_factory=dict)
     _beside: dict[str, bool] = field(default_factory=dict)
+    _stretch_of_region: tuple[int, int] = (0, 0)
+    _last_region: tuple[int, int, list[Token] | None] = (0, 0, None)
 
     def near(self, start: int, words: tuple[str, ...]) -> bool:
         """Say whether one of these words, in lower case, is part of a keyword near a finding.
@@ -217,7 +219,12 @@ class Text:
     def _joined(self, start: int, *, certain: bool) -> str:
         """Give the keywords that count; if not `certain`, with all that might."""
         walk = None
-        if self.tokens.by_stretch:
+        if self.tokens.by_stretch and _spaceless(
+            self.text[max(0, start - AROUND) : start + AROUND]
+        ):
+            # Many findings may be in one long stretch: it is split once for all of them.
+            walk = self._regional(start, certain=certain)
+        if walk is None and self.tokens.by_stretch:
             if "\n" not in self.text[max(0, start - _NEAR) : start + _NEAR]:
                 walk = PlainWindow(self, start, certain=certain).walk()
             if walk is None:
@@ -257,7 +264,18 @@ class Text:
 
     def _regional(self, start: int, *, certain: bool) -> list[str] | None:
         """Walk over the tokens of a part that no special case leads out of; None if too short."""
-        low, high = self._stretch(start)
+        if not self._stretch_of_region[0] <= start < self._stretch_of_region[1]:
+            self._stretch_of_region = self._stretch(start)
+            self._last_region = self._region(*self._stretch_of_region)
+        low, high, tokens = self._last_region
+        if tokens is None:
+            return None
+        walk = self._flat(tokens, start - low, certain=certain)
+        short = (low and not walk.full) or (high < len(self.text) and not walk.ahead)
+        return None if short else walk.words
+
+    def _region(self, low: int, high: int) -> tuple[int, int, list[Token] | None]:
+        """Give the part around a stretch that no special case leads out of, and its tokens."""
         for step in count():
             # White space that a text begins with is split otherwise than inside one.
             if low == 0:
@@ -276,11 +294,8 @@ class Text:
                 break
             high = self._stretch(high)[1]
         if high - low > _LONGEST_STRETCH:
-            return None
-        tokens = self.tokens.whole(self.text[low:high])
-        walk = self._flat(tokens, start - low, certain=certain)
-        short = (low and not walk.full) or (high < len(self.text) and not walk.ahead)
-        return None if short else walk.words
+            return low, high, None
+        return low, high, self.tokens.whole(self.text[low:high])
 
     def _meets(self, at: int) -> bool:
         """Say whether special cases could span the edge of a stretch."""
@@ -298,8 +313,9 @@ class Text:
             raise ValueError("a finding has no token")
         words: list[str] = []
         left = [BEFORE, 1]
-        for way, walk in enumerate((reversed(tokens[: first + 1]), tokens[first:])):
-            for token in walk:
+        for way, walk in enumerate((range(first, -1, -1), range(first, len(tokens)))):
+            for at in walk:
+                token = tokens[at]
                 counts = self.counts(token, certain=certain)
                 if counts is not None:
                     words.append(token.lower)
@@ -343,3 +359,8 @@ class Text:
     def _colons(self) -> Colons:
         lines = (line for line in self.text.split("\n") if ":" in line)
         return Colons({s for line in lines for s in line.split() if ":" in s})
+
+
+def _spaceless(text: str) -> bool:
+    """Say whether there is no white space in a text."""
+    return len(text.split(None, 1)) == 1 and not (text[:1].isspace() or text[-1:].isspace())

@@ -4,7 +4,7 @@ import random
 from collections import Counter
 
 import pytest
-from corpusgate.filters.detect.context import Text
+from corpusgate.filters.detect.context import SEPARATOR, Text
 from corpusgate.filters.detect.tokens import Tokens
 from corpusgate.filters.detect.windows import AROUND, PlainWindow, Window
 
@@ -95,3 +95,15 @@ def test_words_that_a_window_cuts_off_stop_a_walk(tokens):
     for value in ("x" * 500, "a " + "x" * 400, "a " * 3 + "x" * 200):
         text = Text(value, tokens)
         assert PlainWindow(text, len(value) - 150, certain=True).walk() is None
+
+
+@pytest.mark.parametrize("certain", [True, False])
+def test_walks_in_a_stretch_of_thousands_are_walks_over_the_whole_text(tokens, certain):
+    rng = random.Random(11)  # noqa: S311
+    for _ in range(4):
+        parts = [rng.choice(["the", "at:", "phone", "12-34", '{"x":', "call"]) for _ in range(900)]
+        value = "of my " + rng.choice(",;/").join(parts) + " end of it"
+        text, whole = Text(value, tokens), Text(value, tokens)
+        for start in sorted(rng.sample(range(len(value) - 9), 60)):
+            expected = whole._flat(whole._all, start, certain=certain).words
+            assert text._joined(start, certain=certain).split(SEPARATOR) == expected, start
