@@ -228,7 +228,6 @@ class Unit:
         """
         found: list[Result] = []
         fore, back, reach = self._fore, self._back, self._reach
-        first, add = self._first, self._add
         done, size, right = 0, len(text), -1
         for end in ends:
             high = end - fore
@@ -243,10 +242,10 @@ class Unit:
             else:
                 stop, right = self._seen(data, base, end, size, right)
             while low <= high:
-                match = first(text, low, high, stop)
+                match = self._first(text, low, high, stop)
                 if match is None:
                     break
-                add(match, found)
+                self._add(match, found)
                 low = done = match.end()
             if done <= high:
                 done = high + 1

@@ -219,9 +219,8 @@ class Text:
     def _joined(self, start: int, *, certain: bool) -> str:
         """Give the keywords that count; if not `certain`, with all that might."""
         walk = None
-        if self.tokens.by_stretch and _spaceless(
-            self.text[max(0, start - AROUND) : start + AROUND]
-        ):
+        around = self.text[max(0, start - AROUND) : start + AROUND]
+        if self.tokens.by_stretch and around.split() == [around]:
             # Many findings may be in one long stretch: it is split once for all of them.
             walk = self._regional(start, certain=certain)
         if walk is None and self.tokens.by_stretch:
@@ -263,7 +262,10 @@ class Text:
         )
 
     def _regional(self, start: int, *, certain: bool) -> list[str] | None:
-        """Walk over the tokens of a part that no special case leads out of; None if too short."""
+        """Walk over the tokens of a part that no special case leads out of.
+
+        None if it is too long, or has too few keywords.
+        """
         if not self._stretch_of_region[0] <= start < self._stretch_of_region[1]:
             self._stretch_of_region = self._stretch(start)
             self._last_region = self._region(*self._stretch_of_region)
@@ -359,8 +361,3 @@ class Text:
     def _colons(self) -> Colons:
         lines = (line for line in self.text.split("\n") if ":" in line)
         return Colons({s for line in lines for s in line.split() if ":" in s})
-
-
-def _spaceless(text: str) -> bool:
-    """Say whether there is no white space in a text."""
-    return len(text.split(None, 1)) == 1 and not (text[:1].isspace() or text[-1:].isspace())
