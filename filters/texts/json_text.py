@@ -10,9 +10,14 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+import regex
+
+# Python before 3.11.5 misreads groups that are repeated and give nothing back (gh-106052).
+_ENGINE: Final[Any] = re if sys.version_info >= (3, 11, 5) else regex
 _SPACE: Final = r"[ \t\n\r]*+"
 _STRING: Final = r'"[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})[^"\\\x00-\x1f]*+)*+"'
 _NUMBER: Final = r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+"
@@ -20,9 +25,9 @@ _SCALAR: Final = rf"{_NUMBER}|true|false|null|NaN|-?Infinity"
 _MAYBE: Final = re.compile(rf'{_SPACE}[\[{{"]')
 # Every character belongs to a match, so that none is skipped; what is no token has no group.
 _KEY, _TEXT, _COMMA, _OPEN, _CLOSE, _OTHER, _END = range(1, 8)
-_TOKEN: Final = re.compile(
+_TOKEN: Final = _ENGINE.compile(
     rf"{_SPACE}(?:({_STRING}){_SPACE}:|({_STRING})|(,)|([\[{{])|([\]}}])|({_SCALAR})|(\Z)|.)",
-    re.DOTALL,
+    _ENGINE.DOTALL,
 )
 # What may come next: where a value must, after an opening bracket, a comma, and a value.
 _VALUE: Final = frozenset({_TEXT, _OPEN, _OTHER})
