@@ -100,6 +100,7 @@ def test_strings_are_found_where_they_stand(text: str, expected: list[tuple[obje
         "[1.5e+]",
         '["4155550123", 1.]',
         r'["\u12\n"]',
+        r'["\u"a"]',
         "[.5]",
         "[+1]",
         "[--1]",
