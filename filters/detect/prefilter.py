@@ -36,7 +36,8 @@ class Prefilter:
 
     def __init__(self, expressions: Sequence[Expression], cache: Cache | None = None) -> None:
         """Take the expressions; the database is made, or fetched, when first needed."""
-        self.expressions = tuple(expressions)
+        # Hyperscan merges neighbours, and how fast it is hangs on who they are: by their endings.
+        self.expressions = tuple(sorted(expressions, key=lambda e: (e.text[::-1], e.caseless)))
         self._cache = cache
         self._serialized: bytes | None = None
         self._start()

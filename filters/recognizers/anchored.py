@@ -38,7 +38,9 @@ class AnchoredPattern(Pattern):
         self.before = before
 
 
-def after(name: str, lead: str, value: str, score: float, anchor: str = "") -> AnchoredPattern:
+def after(
+    name: str, lead: str, value: str, score: float, anchor: str = "", before: int = 0
+) -> AnchoredPattern:
     """Give the pattern of a value that stands directly after `lead`, which stays outside.
 
     Without an anchor of its own, lead and value together are the anchor.
@@ -52,7 +54,7 @@ def after(name: str, lead: str, value: str, score: float, anchor: str = "") -> A
     """
     # The value is looked at first: only where it may begin is it worth looking back.
     expression = f"(?={value})(?<={lead}){value}"
-    return AnchoredPattern(name, expression, score, anchor or f"(?:{lead})(?:{value})")
+    return AnchoredPattern(name, expression, score, anchor or f"(?:{lead})(?:{value})", before)
 
 
 class AnchoredRecognizer(PatternRecognizer):

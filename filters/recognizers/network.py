@@ -26,6 +26,8 @@ _LEFT: Final = (
 )
 _RIGHT: Final = r"(?![\w])(?!\.\w)(?!-[a-z])"
 _V6_ROUTED: Final = r"(?:[23][0-9a-f]{3}|f[cd][0-9a-f]{2}|fe[89ab][0-9a-f]|64:ff9b)"
+# Of what stands before the colons that shorten it: seven groups and the colons between.
+_V6_LONGEST: Final = 7 * 4 + 6
 _V6_RIGHT: Final = r"(?:%[0-9a-z]{1,16})?(?:/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9]))?(?![\w:])(?!\.\d)"
 _PLAIN_V4: Final = re.compile(_V4)
 _LOOPBACK, _MULTICAST = 127, 224  # RFC 1122, 3.2.1.3; RFC 5771; past it all is reserved, RFC 1112
@@ -57,15 +59,20 @@ class StrictIpRecognizer(AnchoredRecognizer):
             _FOUR,
         ),
         Pattern("IPv4 inside IPv6", rf"(?<![\w:])::(?:ffff:(?:0{{1,4}}:)?)?{_V4}{_RIGHT}", 0.6),
-        Pattern(
+        AnchoredPattern(
             "IPv6",
             rf"(?<![\w:.])(?:[0-9a-f]{{1,4}}:){{7}}[0-9a-f]{{1,4}}{_V6_RIGHT}",
             0.6,
+            r":[0-9a-f]{1,4}:[0-9a-f]{1,4}:[0-9a-f]{1,4}:",
+            before=4,
         ),
-        Pattern(
+        AnchoredPattern(
             "IPv6, shortened",
-            rf"(?<![\w:.]){_V6_ROUTED}:(?:[0-9a-f]{{0,4}}:){{1,6}}[0-9a-f]{{0,4}}{_V6_RIGHT}",
+            rf"(?<![\w:.])(?=[0-9a-f:]{{0,{_V6_LONGEST}}}::)"
+            rf"{_V6_ROUTED}:(?:[0-9a-f]{{0,4}}:){{1,6}}[0-9a-f]{{0,4}}{_V6_RIGHT}",
             0.6,
+            r"(?:[0-9a-f]{4}|:[0-9a-f]{1,4})::",
+            before=_V6_LONGEST,
         ),
     )
 
