@@ -10,10 +10,10 @@ import json
 import resource
 import time
 
-from corpusgate.jobs.lean import leave_pandas_out
+from corpusgate.jobs.lean import in_a_program_of_our_own
 from corpusgate.jobs.verify.verify import verify
 
-leave_pandas_out()  # as the command does
+in_a_program_of_our_own()  # as the command does
 
 
 def main() -> None:

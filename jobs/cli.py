@@ -101,9 +101,9 @@ def run(
 
     An unfinished run is resumed. The summary goes to stdout, everything else to stderr.
     """
-    from .lean import leave_pandas_out
+    from .lean import in_a_program_of_our_own
 
-    leave_pandas_out()
+    in_a_program_of_our_own()
     from .local import run as run_job
     from .policies import load_policy
     from .progress import watch

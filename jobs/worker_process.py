@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, Final, Self
 
 from ..filters.errors import CorpusgateError, OutputError, unforeseen
-from .lean import leave_pandas_out
+from .lean import in_a_program_of_our_own
 
 if TYPE_CHECKING:
     from ..connectors.audit import UnitResult
@@ -101,7 +101,7 @@ def serve() -> None:
     # What a library prints must not come between the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    leave_pandas_out()
+    in_a_program_of_our_own()
     pii: PiiSpec | None = pickle.loads(tasks.get())
     if pii is not None and pii.nlp is None and not pii.recognizers:
         _make_recognizers(pii)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from ...filters.errors import JobError
+from ..lean import in_a_program_of_our_own
 
 if TYPE_CHECKING:
     from .options import Search
@@ -302,6 +303,7 @@ def _report(
 @contextmanager
 def _usage() -> Iterator[None]:
     """Print each fault of the options on a line of its own."""
+    in_a_program_of_our_own()
     try:
         yield
     except JobError as error:

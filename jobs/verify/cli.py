@@ -55,9 +55,9 @@ def verify(
     Exit code 0: nothing is wrong; 1: something is, and the table says where.
     """
     share = _share(pii)
-    from ..lean import leave_pandas_out
+    from ..lean import in_a_program_of_our_own
 
-    leave_pandas_out()
+    in_a_program_of_our_own()
     from ...connectors.key import read_key
     from .page import render_verdict
     from .verify import verify as verify_run

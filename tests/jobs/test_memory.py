@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import subprocess
 import sys
@@ -21,6 +22,21 @@ import json, resource, sys
 from corpusgate import run
 run(sys.argv[1], workers=1)
 print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10))
+"""
+
+FREED = """
+import sys, resource
+import numpy as np
+if sys.argv[1] == "ours":
+    from corpusgate.jobs.lean import in_a_program_of_our_own
+    in_a_program_of_our_own()
+def batch():
+    return [np.ones(4 << 20, np.uint8) for _ in range(6)]
+batch()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    batch()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
@@ -89,3 +105,13 @@ def test_a_file_of_two_hundred_row_groups_takes_the_memory_of_its_parts(workshop
     few, many = peak(workshop, "few"), peak(workshop, "many")
     size = (workshop.folder / "many/file.parquet").stat().st_size
     assert many < few + 150, (few, many, size)
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="wants GNU's C library")
+def test_programs_of_ours_keep_what_is_freed():
+    def faults(whose: str) -> int:
+        command = [sys.executable, "-c", FREED, whose]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return int(done.stdout)
+
+    assert faults("ours") < faults("anybody's") / 2
