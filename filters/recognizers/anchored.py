@@ -39,7 +39,7 @@ class AnchoredPattern(Pattern):
 
 
 def after(
-    name: str, lead: str, value: str, score: float, anchor: str = "", before: int = 0
+    name: str, lead: str, value: str, score: float, *, anchor: str = "", before: int = 0
 ) -> AnchoredPattern:
     """Give the pattern of a value that stands directly after `lead`, which stays outside.
 

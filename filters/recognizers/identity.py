@@ -136,7 +136,7 @@ class StrictMedicalLicenseRecognizer(AnchoredRecognizer):
             r"(?<![\w-])(?-i:[A-HJ-MP-UX][A-Z9])[0-9]{7}(?![\w-])",
             0.6,
             # Without the first letter: only together do two such classes make Hyperscan slow.
-            r"[A-Z9][0-9]{7}\b",
+            anchor=r"[A-Z9][0-9]{7}\b",
             before=1,
         ),
     )

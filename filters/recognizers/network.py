@@ -56,7 +56,7 @@ class StrictIpRecognizer(AnchoredRecognizer):
             r"(?:\b(?:ip|ipv4|inet|ping|host|addr|address|dns|nameserver|gateway|router)\b.?|[a-z0-9]://|@)[\s:=\"'(]{0,4}(?:(?:is|at|from|to)\s)?",
             rf"(?<![\w.]){_V4}{_PREFIX}{_RIGHT}",
             0.6,
-            _FOUR,
+            anchor=_FOUR,
         ),
         Pattern("IPv4 inside IPv6", rf"(?<![\w:])::(?:ffff:(?:0{{1,4}}:)?)?{_V4}{_RIGHT}", 0.6),
         AnchoredPattern(

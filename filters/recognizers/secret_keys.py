@@ -43,7 +43,7 @@ class ApiKey:
         """What to look for."""
         key = f"(?:{self.prefix})(?:{self.rest})"
         if self.lead:
-            return after(self.name, self.lead, rf"{key}(?![\w/+=-])", 0.9, self.anchor)
+            return after(self.name, self.lead, rf"{key}(?![\w/+=-])", 0.9, anchor=self.anchor)
         anchor = self.anchor or rf"\b(?-i:{self.prefix}){_ANY}"
         return AnchoredPattern(self.name, rf"(?<![\w-]){key}{_EDGE}", 0.9, anchor)
 
