@@ -26,6 +26,7 @@ import planted
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from corpusgate.jobs.lean import in_a_program_of_our_own
 
 HERE = Path(__file__).parent
 BATCH = 4 << 20
@@ -54,6 +55,7 @@ class Detector:
 def main() -> None:
     """Measure the detector named on the command line."""
     name, path, characters = sys.argv[1:]
+    in_a_program_of_our_own()  # as the command does; so everybody's memory is kept
     pa.set_cpu_count(1)
     texts = first(pq.read_table(path)["text"].combine_chunks(), int(characters))
     try:

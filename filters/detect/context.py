@@ -17,6 +17,7 @@ the stretches that the walk comes through, each different one once. Two things r
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
@@ -60,7 +61,8 @@ class Text:
     _nowhere: dict[tuple[str, ...], bool] = field(default_factory=dict)
     _around: dict[int, str] = field(default_factory=dict)
     _before: dict[int, str] = field(default_factory=dict)
-    _wide: dict[int, str] = field(default_factory=dict)
+    _walked: dict[int, list[str] | None] = field(default_factory=dict)
+    _busy: dict[int, str] = field(default_factory=dict)
     _likely: dict[int, str] = field(default_factory=dict)
     _certain: dict[int, str] = field(default_factory=dict)
     _beside: dict[str, bool] = field(default_factory=dict)
@@ -90,7 +92,8 @@ class Text:
         """Say whether the words are there, or are not, if that shows without looking for tokens."""
         around = self._around.get(start)
         if around is None:
-            around = self._around[start] = self._roughly(start)
+            through = self._walked[start] = self._through(start)
+            around = self._around[start] = _lowered(through or ())
         if not any(word in around for word in words) if around else self._absent(words):
             return False
         before = self._before.get(start)
@@ -98,10 +101,14 @@ class Text:
             before = self._before[start] = self._plainly(start)
         if before and any(word in before for word in words):
             return True
-        around = self._wide.get(start)
-        if around is None:
-            around = self._wide[start] = self._surely(start)
-        return False if around and not any(word in around for word in words) else None
+        if not around:
+            return None
+        busy = self._busy.get(start)
+        if busy is None:
+            *stretches, last = self._walked[start] or ()
+            busy = _lowered([*(each for each in stretches if not self._idles(each)), last])
+            self._busy[start] = busy
+        return None if any(word in busy for word in words) else False
 
     def _absent(self, words: tuple[str, ...]) -> bool:
         """Say whether none of these words is anywhere in the text."""
@@ -149,26 +156,12 @@ class Text:
         """Where the last token ends: what starts before it has a token."""
         return len(self.text.rstrip())
 
-    def _roughly(self, start: int) -> str:
-        """Give a part that the walks from a place do not lead out of, in lower case; "" if unknown.
+    def _through(self, start: int) -> list[str] | None:
+        """Give what the walks from a place come through at most; None where that is not known.
 
-        On both sides of it are words enough that are known to have a keyword each.
+        On both sides of it stand words enough that are known to have a keyword each. The last is
+        the stretch in which the walks begin, with what follows.
         """
-        sure, text = self.tokens.sure.__getitem__, self.text
-        for size in (AROUND, 4 * AROUND):
-            low, high = max(0, start - size), start + size // 2
-            # Cut off at both ends, and where the finding starts, words may be parts of others.
-            if low and sum(map(sure, text[low:start].split()[1:-1])) < BEFORE:
-                continue
-            if high < len(text) and not any(map(sure, text[start:high].split()[1:-1])):
-                continue
-            part = text[low:high]
-            # How a capital sigma is lowered depends on what follows.
-            return part.lower() if "\u03a3" not in part else ""
-        return ""
-
-    def _surely(self, start: int) -> str:
-        """Give what the walks come through at most, without stop words that do not count."""
         sure, text = self.tokens.sure, self.text
         for size in (AROUND, 4 * AROUND):
             low, high = max(0, start - size), start + size // 2
@@ -193,11 +186,8 @@ class Text:
             words = back[first:]
             # What the finding starts in may have begun before it.
             cut = words.pop() if start and not text[start - 1].isspace() and words else ""
-            words = [word for word in words if not self._idles(word)]
-            part = " ".join([*words, cut + " ".join(ahead[: until + 1])])
-            # How a capital sigma is lowered depends on what follows.
-            return part.lower() if "\u03a3" not in part else ""
-        return ""
+            return [*words, cut + " ".join(ahead[: until + 1])]
+        return None
 
     def _idles(self, stretch: str) -> bool:
         """Say whether a stretch surely is one token that is no keyword in this text."""
@@ -361,3 +351,10 @@ class Text:
     def _colons(self) -> Colons:
         lines = (line for line in self.text.split("\n") if ":" in line)
         return Colons({s for line in lines for s in line.split() if ":" in s})
+
+
+def _lowered(stretches: Sequence[str]) -> str:
+    """Join stretches in lower case; "" where that is not known."""
+    joined = " ".join(stretches)
+    # How a capital sigma is lowered depends on what follows.
+    return joined.lower() if "\u03a3" not in joined else ""

@@ -181,7 +181,9 @@ class Tokens:
 
     def _idly(self, stretch: str) -> bool:
         """Say whether a stretch surely is one token that is no keyword, but beside a colon."""
-        return self.by_stretch and self._is_word(stretch) and not self.counts(stretch.lower())
+        if not self.by_stretch or self.sure[stretch]:
+            return False
+        return self._is_word(stretch) and not self.counts(stretch.lower())
 
     def _is_word(self, stretch: str) -> bool:
         """Say whether a stretch is letters that no expression of the tokenizer takes apart."""
