@@ -61,7 +61,7 @@ class Text:
     _nowhere: dict[tuple[str, ...], bool] = field(default_factory=dict)
     _around: dict[int, str] = field(default_factory=dict)
     _before: dict[int, str] = field(default_factory=dict)
-    _walked: dict[int, list[str] | None] = field(default_factory=dict)
+    _walked: dict[int, list[str]] = field(default_factory=dict)
     _busy: dict[int, str] = field(default_factory=dict)
     _likely: dict[int, str] = field(default_factory=dict)
     _certain: dict[int, str] = field(default_factory=dict)
@@ -92,8 +92,8 @@ class Text:
         """Say whether the words are there, or are not, if that shows without looking for tokens."""
         around = self._around.get(start)
         if around is None:
-            through = self._walked[start] = self._through(start)
-            around = self._around[start] = _lowered(through or ())
+            self._walked[start] = self._through(start)
+            around = self._around[start] = _lowered(self._walked[start])
         if not any(word in around for word in words) if around else self._absent(words):
             return False
         before = self._before.get(start)
@@ -105,9 +105,9 @@ class Text:
             return None
         busy = self._busy.get(start)
         if busy is None:
-            *stretches, last = self._walked[start] or ()
-            busy = _lowered([*(each for each in stretches if not self._idles(each)), last])
-            self._busy[start] = busy
+            walked = self._walked[start]
+            kept = [stretch for stretch in walked[:-1] if not self._idles(stretch)]
+            busy = self._busy[start] = _lowered([*kept, *walked[-1:]])
         return None if any(word in busy for word in words) else False
 
     def _absent(self, words: tuple[str, ...]) -> bool:
@@ -156,8 +156,8 @@ class Text:
         """Where the last token ends: what starts before it has a token."""
         return len(self.text.rstrip())
 
-    def _through(self, start: int) -> list[str] | None:
-        """Give what the walks from a place come through at most; None where that is not known.
+    def _through(self, start: int) -> list[str]:
+        """Give what the walks from a place come through at most; nothing where that is not known.
 
         On both sides of it stand words enough that are known to have a keyword each. The last is
         the stretch in which the walks begin, with what follows.
@@ -187,7 +187,7 @@ class Text:
             # What the finding starts in may have begun before it.
             cut = words.pop() if start and not text[start - 1].isspace() and words else ""
             return [*words, cut + " ".join(ahead[: until + 1])]
-        return None
+        return []
 
     def _idles(self, stretch: str) -> bool:
         """Say whether a stretch surely is one token that is no keyword in this text."""
