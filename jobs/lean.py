@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +16,7 @@ from typing import Final
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _LARGE: Final = 32 << 20
 _KEPT: Final = 64 << 20
+_SETTLED: Final = {"GLIBC_TUNABLES", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"}
 
 
 def in_a_program_of_our_own() -> None:
@@ -29,9 +30,13 @@ def keep_freed_memory() -> None:
 
     Batches of some megabytes come and go. By default each is given back to the system, which clears
     all of it once more for the next: a tenth of the time that scanning takes. Other C libraries
-    than GNU's stay as they are.
+    than GNU's stay as they are, and so does what the environment settles.
     """
-    with contextlib.suppress(AttributeError, OSError, TypeError):
+    if _SETTLED & os.environ.keys():
+        return
+    with contextlib.suppress(AttributeError, ImportError, OSError, TypeError):
+        import ctypes
+
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_MMAP_THRESHOLD, _LARGE)
         mallopt(_M_TRIM_THRESHOLD, _KEPT)

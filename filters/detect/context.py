@@ -61,13 +61,13 @@ class Text:
     _nowhere: dict[tuple[str, ...], bool] = field(default_factory=dict)
     _around: dict[int, str] = field(default_factory=dict)
     _before: dict[int, str] = field(default_factory=dict)
-    _walked: dict[int, list[str]] = field(default_factory=dict)
     _busy: dict[int, str] = field(default_factory=dict)
     _likely: dict[int, str] = field(default_factory=dict)
     _certain: dict[int, str] = field(default_factory=dict)
     _beside: dict[str, bool] = field(default_factory=dict)
     _stretch_of_region: tuple[int, int] = (0, 0)
     _last_region: tuple[int, int, list[Token] | None] = (0, 0, None)
+    _last_walked: tuple[int, list[str]] = (-1, [])
 
     def near(self, start: int, words: tuple[str, ...]) -> bool:
         """Say whether one of these words, in lower case, is part of a keyword near a finding.
@@ -92,9 +92,11 @@ class Text:
         """Say whether the words are there, or are not, if that shows without looking for tokens."""
         around = self._around.get(start)
         if around is None:
-            self._walked[start] = self._through(start)
-            around = self._around[start] = _lowered(self._walked[start])
-        if not any(word in around for word in words) if around else self._absent(words):
+            around = self._around[start] = _lowered(self._walked(start))
+        if around:
+            if not any(word in around for word in words):
+                return False
+        elif self._absent(words):
             return False
         before = self._before.get(start)
         if before is None:
@@ -105,7 +107,7 @@ class Text:
             return None
         busy = self._busy.get(start)
         if busy is None:
-            walked = self._walked[start]
+            walked = self._walked(start)
             kept = [stretch for stretch in walked[:-1] if not self._idles(stretch)]
             busy = self._busy[start] = _lowered([*kept, *walked[-1:]])
         return None if any(word in busy for word in words) else False
@@ -155,6 +157,12 @@ class Text:
     def _last(self) -> int:
         """Where the last token ends: what starts before it has a token."""
         return len(self.text.rstrip())
+
+    def _walked(self, start: int) -> list[str]:
+        """Give the same as `_through`, for the place asked for last without looking again."""
+        if self._last_walked[0] != start:
+            self._last_walked = start, self._through(start)
+        return self._last_walked[1]
 
     def _through(self, start: int) -> list[str]:
         """Give what the walks from a place come through at most; nothing where that is not known.

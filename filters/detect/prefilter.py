@@ -35,8 +35,11 @@ class Prefilter:
     """Finds where expressions end. Safe to use from several threads; pickles with its database."""
 
     def __init__(self, expressions: Sequence[Expression], cache: Cache | None = None) -> None:
-        """Take the expressions; the database is made, or fetched, when first needed."""
-        # Hyperscan merges neighbours, and how fast it is hangs on who they are: by their endings.
+        """Take the expressions, in any order; the database is made, or fetched, when first needed.
+
+        `expressions` are then sorted by their endings: Hyperscan merges neighbours, and is fastest
+        with these.
+        """
         self.expressions = tuple(sorted(expressions, key=lambda e: (e.text[::-1], e.caseless)))
         self._cache = cache
         self._serialized: bytes | None = None

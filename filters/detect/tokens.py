@@ -181,7 +181,7 @@ class Tokens:
 
     def _idly(self, stretch: str) -> bool:
         """Say whether a stretch surely is one token that is no keyword, but beside a colon."""
-        if not self.by_stretch or self.sure[stretch]:
+        if not self.by_stretch or self.sure[stretch]:  # most are, which is known already
             return False
         return self._is_word(stretch) and not self.counts(stretch.lower())
 

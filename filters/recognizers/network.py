@@ -26,8 +26,8 @@ _LEFT: Final = (
 )
 _RIGHT: Final = r"(?![\w])(?!\.\w)(?!-[a-z])"
 _V6_ROUTED: Final = r"(?:[23][0-9a-f]{3}|f[cd][0-9a-f]{2}|fe[89ab][0-9a-f]|64:ff9b)"
-# Of what stands before the colons that shorten it: seven groups and the colons between.
-_V6_LONGEST: Final = 7 * 4 + 6
+# Of what stands before the colons that shorten it: `64:ff9b` and five groups more.
+_V6_LONGEST: Final = 32
 _V6_RIGHT: Final = r"(?:%[0-9a-z]{1,16})?(?:/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9]))?(?![\w:])(?!\.\d)"
 _PLAIN_V4: Final = re.compile(_V4)
 _LOOPBACK, _MULTICAST = 127, 224  # RFC 1122, 3.2.1.3; RFC 5771; past it all is reserved, RFC 1112
@@ -63,7 +63,8 @@ class StrictIpRecognizer(AnchoredRecognizer):
             "IPv6",
             rf"(?<![\w:.])(?:[0-9a-f]{{1,4}}:){{7}}[0-9a-f]{{1,4}}{_V6_RIGHT}",
             0.6,
-            r":[0-9a-f]{1,4}:[0-9a-f]{1,4}:[0-9a-f]{1,4}:",
+            # Its end, too: of a fingerprint's many pairs only the last may be one's.
+            r"(?::[0-9a-f]{1,4}){7}(?![\w:])",
             before=4,
         ),
         AnchoredPattern(
@@ -71,7 +72,7 @@ class StrictIpRecognizer(AnchoredRecognizer):
             rf"(?<![\w:.])(?=[0-9a-f:]{{0,{_V6_LONGEST}}}::)"
             rf"{_V6_ROUTED}:(?:[0-9a-f]{{0,4}}:){{1,6}}[0-9a-f]{{0,4}}{_V6_RIGHT}",
             0.6,
-            r"(?:[0-9a-f]{4}|:[0-9a-f]{1,4})::",
+            r"(?:[23][0-9a-f]{3}|f[cde][0-9a-f]{2}|:[0-9a-f]{1,4})::",
             before=_V6_LONGEST,
         ),
     )

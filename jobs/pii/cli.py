@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from ...filters.errors import JobError
-from ..lean import in_a_program_of_our_own
 
 if TYPE_CHECKING:
     from .options import Search
@@ -100,6 +99,9 @@ def scan(
     quiet: Quiet = False,
 ) -> None:
     """Find personal information: how much of what, and with --output where."""
+    from ..lean import in_a_program_of_our_own
+
+    in_a_program_of_our_own()
     from .files import scan_files
     from .progress import watch_files
     from .reading import Corpus
@@ -167,6 +169,9 @@ def reduce(
 
     Paths, columns, types and codecs stay as they are. A record that cannot be read is left out.
     """
+    from ..lean import in_a_program_of_our_own
+
+    in_a_program_of_our_own()
     from .files import reduce_files
     from .options import open_reducer, read_one_key, read_scope
     from .progress import watch_files
@@ -212,6 +217,9 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure findings on marked texts: recall, precision, F1 and F2 by entity."""
+    from ..lean import in_a_program_of_our_own
+
+    in_a_program_of_our_own()
     from .gold import grade_files
     from .page import render_graded
 
@@ -303,7 +311,6 @@ def _report(
 @contextmanager
 def _usage() -> Iterator[None]:
     """Print each fault of the options on a line of its own."""
-    in_a_program_of_our_own()
     try:
         yield
     except JobError as error:

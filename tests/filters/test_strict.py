@@ -94,6 +94,8 @@ FOUND = [
     ("IP_ADDRESS", "[[6e40:4041:c617:e898:c11:40d2:c669:2eb4]]"),
     ("IP_ADDRESS", "[[fe80::1ff:fe23:4567:890a%eth0]]"),
     ("IP_ADDRESS", "[[::ffff:192.0.2.128]]"),
+    ("IP_ADDRESS", "via [[64:ff9b::c000:221]], [[2001:DB8::]] and [[fd12:3456:789a:1::1/64]]"),
+    ("IP_ADDRESS", "[[2a00:1450:4001:81b:0:0:0:200e/64]]"),
     ("MAC_ADDRESS", "[[00:1A:2b:3C:4D:5e]]"),
     ("MAC_ADDRESS", "[[00-1a-2b-3c-4d-5e]]"),
     ("MAC_ADDRESS", "[[001a.2b3c.4d5e]]"),
