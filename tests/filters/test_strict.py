@@ -230,6 +230,12 @@ def test_every_match_begins_in_an_anchor(effort):
     check()
 
 
+def test_of_many_pairs_in_a_row_an_address_is_tried_once():
+    fingerprint = ":".join(["ab"] * 32)
+    found = Scanner(["IP_ADDRESS"]).find(pa.array([fingerprint, "00:1a:2b:3c:4d:5e"]))
+    assert found.tried.tolist() == [[0, len(fingerprint) + 1]]
+
+
 @efforts(fast=30, slow=400)
 def test_a_window_decides_as_the_whole_text_does(effort):
     filler = ("lorem ipsum dolor sit amet, " * 40)[:1000]
